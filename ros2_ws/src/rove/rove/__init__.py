@@ -1,0 +1,1 @@
+"""Thin ROS 2 nodes of ROVE, the node graph and the ``rove`` command."""

@@ -1,0 +1,1 @@
+"""``rove bag``: what people do with the bags of episodes."""

@@ -1,0 +1,1 @@
+"""`rove doctor`: small checks of what the stack needs, each with its cure."""

@@ -1,0 +1,1 @@
+"""One module a node; each holds wiring only and ends in ``main``."""

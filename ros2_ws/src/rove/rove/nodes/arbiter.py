@@ -1,0 +1,275 @@
+"""Arbiter node: the only publisher of ``joint_command``. Feeds the arbiter at 200 Hz."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rove_msgs import msg, srv
+from sensor_msgs.msg import JointState
+
+from rove import qos, topics
+from rove.convert import (
+    JointOrder,
+    chunk_contract,
+    command_message,
+    handover_message,
+    operator_sample,
+    target_sample,
+    to_ns,
+    to_stamp,
+)
+from rove.parameters import parameter
+from rove.polled import Polled
+from rove.raw_intake import IntakeNode
+from rove.spin import STEADY, run
+from rove_core.action import ActionChunk
+from rove_core.errors import RoveError
+from rove_core.robot import load_robot
+from rove_core.vocabulary import EpisodeKind, Mode, Outcome
+from rove_teleop.arbiter import inputs as ask
+from rove_teleop.arbiter.arbiter import Arbiter, Tick
+from rove_teleop.arbiter.decision import Answer, EpisodeNews
+from rove_teleop.arbiter.pace import ClockPace
+from rove_teleop.arbiter.timeouts import Timeouts
+
+STATE_S = 0.1
+"""ArbiterState is published on change and at least this often."""
+
+
+class ArbiterNode(IntakeNode):
+    """Collects what arrives, ticks the arbiter, publishes what it decides."""
+
+    def __init__(self) -> None:
+        super().__init__("arbiter")
+        self._spec = load_robot(parameter(self, "robot", "g1_dex3", "robot profile"))
+        rate = parameter(self, "rate", 200.0, "ticks, Hz of wall time", (20.0, 1000.0))
+        text = "see rove_teleop/arbiter/timeouts.py"
+        defaults = Timeouts()
+        timeouts = Timeouts(
+            **{
+                item.name: parameter(
+                    self, f"timeouts.{item.name}", getattr(defaults, item.name), text
+                )
+                for item in fields(Timeouts)
+            }
+        )
+        # Wall time in ms: a restarted arbiter has a newer epoch, which robots obey.
+        self._epoch = time.time_ns() // 1_000_000
+        self._arbiter = Arbiter(self._spec, self._epoch, timeouts)
+        slowest = parameter(
+            self,
+            "slowest_clock",
+            0.0,
+            "robot over wall time below which takeover is refused; 0: never",
+            (0.0, 1.0),
+        )
+        self._pace = ClockPace(slowest)
+        self._order = JointOrder(self._spec)
+        self._joints: ask.JointSample | None = None
+        self._frames: list[ask.OperatorSample] = []
+        self._targets: list[ask.TargetSample] = []
+        self._chunks: list[ActionChunk] = []
+        self._question = ""  # about a policy that nobody has agreed to
+        self._refused: list[str] = []
+        self._told_transition, self._told_at = -1, 0.0
+        self._ticks, self._busy_s = 0, 0.0
+        self._tick_now: Tick | None = None
+        self._open()
+        self.create_timer(1.0 / rate, self._tick, clock=STEADY)
+        self.create_timer(1.0, self._report, clock=STEADY)
+
+    def _open(self) -> None:
+        self._commands = self.create_publisher(msg.JointCommand, topics.JOINT_COMMAND, qos.COMMAND)
+        self._states = self.create_publisher(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE)
+        self._episodes = self.create_publisher(msg.EpisodeEvent, topics.EPISODE, qos.EVENT)
+        self._handovers = self.create_publisher(msg.Handover, topics.HANDOVER, qos.STATE)
+        self._health = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT)
+        self._polled: tuple[tuple[Polled[Any], Callable[[Any], None]], ...] = (
+            (Polled(self, JointState, topics.JOINT_STATES, qos.COMMAND), self._on_joints),
+            (Polled(self, msg.OperatorFrame, topics.OPERATOR_FRAME, qos.STREAM), self._on_frame),
+            (Polled(self, msg.JointTarget, topics.TELEOP_TARGET, qos.STREAM), self._on_target),
+            (Polled(self, msg.ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL), self._on_chunk),
+        )
+        self.create_subscription(msg.PolicyStatus, topics.POLICY_STATUS, self._on_policy, qos.STATE)
+        for kind, name, callback in (
+            (srv.Pause, topics.PAUSE, self._pause),
+            (srv.ForceLease, topics.FORCE_LEASE, self._force),
+            (srv.EmergencyStop, topics.EMERGENCY_STOP, self._emergency_stop),
+            (srv.ResetEmergencyStop, topics.RESET_EMERGENCY_STOP, self._reset),
+            (srv.StartEpisode, topics.START_EPISODE, self._start),
+            (srv.StopEpisode, topics.STOP_EPISODE, self._stop),
+        ):
+            self.create_service(kind, name, callback)
+
+    def _on_joints(self, message: JointState) -> None:
+        try:
+            position = self._order.positions(message)
+        except RoveError as error:
+            self._refused.append("joint_states do not fit")
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+            return
+        self._joints = ask.JointSample(position, to_ns(message.header.stamp))
+
+    def _on_frame(self, message: msg.OperatorFrame) -> None:
+        self._frames.append(operator_sample(message))
+
+    def _on_target(self, message: msg.JointTarget) -> None:
+        try:
+            self._targets.append(target_sample(message))
+        except RoveError:
+            self._refused.append("teleop/target does not fit")
+
+    def _on_chunk(self, message: msg.ActionChunk) -> None:
+        try:
+            self._chunks.append(chunk_contract(message, self._spec))
+        except RoveError as error:
+            self._refused.append("policy/chunk does not fit")
+            self.get_logger().error(str(error), throttle_duration_sec=1.0)
+
+    def _on_policy(self, message: msg.PolicyStatus) -> None:
+        self._question = ""
+        if message.digest and not message.approved:
+            self._question = f"policy {message.digest[:12]} is new here: may it drive?"
+
+    def _tick(self, requests: tuple[ask.Request, ...] = ()) -> Tick:
+        began, ros_ns = time.monotonic(), self.get_clock().now().nanoseconds
+        for polled, use in self._polled:
+            for message in polled.take():
+                use(message)
+        inputs = ask.Inputs(
+            ros_ns=ros_ns,
+            joints=self._joints,
+            frames=tuple(self._frames),
+            targets=tuple(self._targets),
+            chunks=tuple(self._chunks),
+            requests=requests,
+            refused=tuple(self._refused),
+            takeover_refused=self._pace.refusal(began, ros_ns),
+            rollout_refused=self._question,
+        )
+        self._joints = None
+        for waiting in (self._frames, self._targets, self._chunks, self._refused):
+            waiting.clear()
+        tick = self._arbiter.tick(inputs, began)
+        self._tick_now = tick
+        if tick.position is not None and tick.provenance is not None:
+            self._commands.publish(command_message(tick.position, tick.provenance, ros_ns))
+        for handover in tick.handovers:
+            self._handovers.publish(handover_message(handover, self._spec, self._epoch, ros_ns))
+        for news in tick.decision.episodes:
+            self._publish_episode(news, ros_ns)
+        for change in tick.decision.transitions:
+            self.get_logger().info(f"{change.source.name} -> {change.target.name}: {change.reason}")
+        due = began - self._told_at >= STATE_S
+        if due or tick.decision.transition != self._told_transition:
+            self._told_transition, self._told_at = tick.decision.transition, began
+            self._publish_state(tick, ros_ns)
+        self._ticks += 1
+        self._busy_s += time.monotonic() - began
+        return tick
+
+    def _publish_state(self, tick: Tick, ros_ns: int) -> None:
+        decision = tick.decision
+        message = msg.ArbiterState(
+            epoch=self._arbiter.state.epoch,
+            mode=int(decision.mode),
+            previous_mode=int(decision.previous_mode),
+            authority=int(decision.authority),
+            stage=int(decision.stage),
+            reason=decision.reason,
+            question=self._question if decision.mode is Mode.IDLE else "",
+            since=to_stamp(decision.since_ns),
+            transition=decision.transition,
+            lease=decision.lease,
+            lease_holder=decision.lease_holder,
+            episode_id=decision.episode_id,
+            policy_digest=decision.policy_digest,
+            position_error=decision.position_error,
+            orientation_error=decision.orientation_error,
+        )
+        message.header.stamp = to_stamp(ros_ns)
+        self._states.publish(message)
+
+    def _publish_episode(self, news: EpisodeNews, ros_ns: int) -> None:
+        message = msg.EpisodeEvent(
+            change=int(news.change),
+            episode_id=news.episode.episode_id,
+            kind=int(news.episode.kind),
+            task=news.episode.task,
+            instruction=news.episode.instruction,
+            seed=news.episode.seed,
+            outcome=int(news.outcome),
+            reason=news.reason,
+        )
+        message.header.stamp = to_stamp(ros_ns)
+        self._episodes.publish(message)
+
+    def _ask(self, request: ask.Request, response: Any) -> Any:
+        """Put a request into a tick of its own, so that the answer is known when it returns."""
+        answer: Answer = self._tick((request,)).decision.answers[0]
+        response.success, response.message = answer.success, answer.message
+        if hasattr(response, "episode_id"):
+            response.episode_id = answer.episode_id
+        if hasattr(response, "lease"):
+            response.lease = answer.lease
+        return response
+
+    def _pause(self, request: Any, response: Any) -> Any:
+        return self._ask(ask.Pause(request.pause, request.person), response)
+
+    def _force(self, request: Any, response: Any) -> Any:
+        return self._ask(ask.ForceLease(request.operator_id, request.supervisor), response)
+
+    def _emergency_stop(self, request: Any, response: Any) -> Any:
+        return self._ask(ask.EmergencyStop(request.cause), response)
+
+    def _reset(self, request: Any, response: Any) -> Any:
+        return self._ask(ask.ResetEmergencyStop(request.person), response)
+
+    def _start(self, request: Any, response: Any) -> Any:
+        try:
+            kind = EpisodeKind(request.kind)
+        except ValueError:
+            response.message = (
+                f"kind {request.kind} given; allowed: {[int(k) for k in EpisodeKind]}"
+            )
+            return response
+        words = (request.task, request.instruction, int(request.seed), request.person)
+        return self._ask(ask.StartEpisode(kind, *words), response)
+
+    def _stop(self, request: Any, response: Any) -> Any:
+        try:
+            outcome = Outcome(request.outcome)
+        except ValueError:
+            response.message = (
+                f"outcome {request.outcome} given; allowed: {[int(o) for o in Outcome]}"
+            )
+            return response
+        return self._ask(ask.StopEpisode(outcome, request.reason), response)
+
+    def _report(self) -> None:
+        if self._tick_now is None:
+            return
+        decision = self._tick_now.decision
+        status = DiagnosticStatus(
+            name=f"{self.get_namespace().strip('/')}: arbiter",
+            level=DiagnosticStatus.OK,
+            message=f"{decision.mode.name}: {decision.reason}",
+        )
+        busy_us = 1e6 * self._busy_s / max(self._ticks, 1)
+        values: dict[str, object] = {"ticks per s": self._ticks, "tick us": round(busy_us)}
+        values |= {f"refused: {why}": count for why, count in decision.rejected.items()}
+        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        self._ticks, self._busy_s = 0, 0.0
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._health.publish(message)
+
+
+def main() -> int:
+    """Start the arbiter."""
+    return run(ArbiterNode)

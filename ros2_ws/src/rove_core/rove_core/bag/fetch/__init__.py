@@ -1,0 +1,1 @@
+"""Finished bags on their way from a robot to a learner, over CURVE, resumed and verified."""

@@ -1,0 +1,1 @@
+"""What a recorder decides, without ROS: see ``session``."""

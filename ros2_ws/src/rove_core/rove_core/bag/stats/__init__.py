@@ -1,0 +1,1 @@
+"""Figures of an episode, read from its bag alone: see ``run``."""

@@ -1,0 +1,1 @@
+"""Is a bag what it says it is? See ``run``: one walk through the file, one module a check."""

@@ -1,0 +1,1 @@
+"""Nodes of the simulated lab: the robot, its lab and the scripted operator."""

@@ -1,0 +1,195 @@
+"""The simulated robot behind the real robot's topics and duties; it makes ``/clock``."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+import cv2
+import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from geometry_msgs.msg import Point
+from rclpy.node import Node
+from rclpy.service import Service
+from rosgraph_msgs.msg import Clock as ClockMsg
+from rove_msgs.msg import JointCommand, TaskStatus
+from rove_msgs.srv import ResetScene
+from sensor_msgs.msg import CompressedImage, JointState
+
+from rove import qos, topics
+from rove.convert import joint_state_message, jpeg_message, to_stamp
+from rove.parameters import parameter
+from rove.spin import STEADY, run
+from rove_core.action import NS
+from rove_core.errors import RoveError
+from rove_core.robot import load_robot
+from rove_sim.robot_guard import RobotGuard
+from rove_sim.world import World
+
+JPEG_QUALITY = 90
+JOINT_STEPS = 2
+"""Physics steps between joint states: 100 Hz."""
+MOST_STEPS = 4
+"""Physics steps in one timer call; a machine that is slower than that lets simulated time lag."""
+
+
+class SimNode(Node):
+    """Steps the world against wall time, serves the robot's topics and guards the joints."""
+
+    def __init__(self) -> None:
+        super().__init__("sim")
+        self._spec = load_robot(parameter(self, "robot", "g1_dex3", "robot profile"))
+        task = parameter(self, "task", "erase_whiteboard", "task on the table")
+        instruction = parameter(self, "instruction", "", "what to do; empty: drawn from the seed")
+        self._seed = parameter(self, "seed", 1, "seed of the first scene", (0, 2**31))
+        self._speed = parameter(
+            self, "speed", 1.0, "simulated over wall time, at most", (0.05, 10.0)
+        )
+        self._world = World(self._spec, task, self._seed)
+        if instruction:
+            self._world.reset(self._seed, instruction)
+        for name in self._spec.cameras:  # the first picture takes as long as hundreds of steps
+            self._world.render(name)
+        self._step_ns = round(self._world.timestep_s * NS)
+        # Robot time starts at wall time, so that it never runs backwards when the node restarts.
+        self._now_ns = (time.time_ns() // self._step_ns) * self._step_ns
+        self._guard = self._new_guard()
+        self._wall_mark = time.monotonic()
+        self._owed = 0.0  # steps that wall time asks for and that were not made yet
+        self._rate_mark = (time.monotonic(), self._now_ns)
+        self._real_time_factor = 0.0
+        self._was_holding = True
+        self._publishers_open()
+
+    def _new_guard(self) -> RobotGuard:
+        return RobotGuard(self._spec, self._world.joint_positions(), self._now_ns / NS)
+
+    def _publishers_open(self) -> None:
+        self._clock = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
+        self._states = self.create_publisher(JointState, topics.JOINT_STATES, qos.STREAM)
+        self._pictures = {
+            name: self.create_publisher(CompressedImage, topics.camera(name), qos.STREAM)
+            for name in self._spec.cameras
+        }
+        self._task = self.create_publisher(TaskStatus, topics.LAB_TASK, qos.STATE)
+        self._health = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT)
+        self.create_subscription(JointCommand, topics.JOINT_COMMAND, self._command, qos.COMMAND)
+        self._reset_service: Service = self.create_service(
+            ResetScene, topics.RESET_SCENE, self._reset
+        )
+        self.create_timer(self._world.timestep_s, self._advance, clock=STEADY)
+        self.create_timer(1.0, self._report, clock=STEADY)
+
+    def _command(self, message: JointCommand) -> None:
+        self._guard.command(
+            np.frombuffer(message.position, dtype=np.float64),
+            message.epoch,
+            message.sequence,
+            self._now_ns / NS,
+            self._world.joint_positions(),
+        )
+
+    def _reset(self, request: Any, response: Any) -> Any:
+        if request.task and request.task != self._world.task.name:
+            response.message = (
+                f"task {request.task!r} given; this simulator was started with "
+                f"{self._world.task.name!r}"
+            )
+            return response
+        try:
+            chosen = self._world.reset(request.seed, request.instruction or None)
+        except RoveError as error:
+            response.message = str(error)
+            return response
+        self._seed = int(request.seed)
+        self._guard = self._new_guard()
+        self._owed, self._wall_mark = 0.0, time.monotonic()
+        self._publish_task()
+        response.success, response.instruction = True, chosen
+        return response
+
+    def _advance(self) -> None:
+        wall = time.monotonic()
+        self._owed += (wall - self._wall_mark) * self._speed * NS / self._step_ns
+        self._wall_mark = wall
+        steps = min(int(self._owed), MOST_STEPS)
+        self._owed = min(self._owed - steps, 1.0)  # what is not caught up now is never caught up
+        for _ in range(steps):
+            self._world.step(self._guard.target)
+            self._now_ns += self._step_ns
+            self._sense()
+        if steps:
+            self._clock.publish(ClockMsg(clock=to_stamp(self._now_ns)))
+        holding = self._guard.state(self._now_ns / NS).holding
+        if holding != self._was_holding:
+            self._was_holding = holding
+            self._report()
+
+    def _sense(self) -> None:
+        step = self._now_ns // self._step_ns
+        if step % JOINT_STEPS == 0:
+            position, velocity = self._world.joint_positions(), self._world.joint_velocities()
+            self._states.publish(joint_state_message(self._spec, position, velocity, self._now_ns))
+        for name, camera in self._spec.cameras.items():
+            every = max(1, round(NS / (camera.rate * self._step_ns)))
+            if step % every == 0:
+                picture = cv2.cvtColor(self._world.render(name), cv2.COLOR_RGB2BGR)
+                _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
+                self._pictures[name].publish(jpeg_message(jpeg.tobytes(), self._now_ns, name))
+        if step % 20 == 0:
+            self._publish_task()
+
+    def _publish_task(self) -> None:
+        status = self._world.task.status()
+        message = TaskStatus(
+            task=self._world.task.name,
+            instruction=status.instruction,
+            seed=self._seed,
+            outcome=int(status.outcome),
+            progress=float(status.progress),
+            wrong=float(status.damage),
+            real_time_factor=self._real_time_factor,
+        )
+        message.header.stamp = to_stamp(self._now_ns)
+        points = np.asarray(self._world.task.marks_in_pelvis())
+        message.remaining = [Point(x=float(x), y=float(y), z=float(z)) for x, y, z in points]
+        self._task.publish(message)
+
+    def _report(self) -> None:
+        wall, simulated = self._rate_mark
+        passed = time.monotonic() - wall
+        if passed > 0.9:
+            self._real_time_factor = (self._now_ns - simulated) / NS / passed
+            self._rate_mark = (time.monotonic(), self._now_ns)
+        guard = self._guard.state(self._now_ns / NS)
+        status = DiagnosticStatus(
+            name=f"{self.get_namespace().strip('/')}: robot",
+            hardware_id=self._spec.name,
+            level=DiagnosticStatus.WARN if guard.holding else DiagnosticStatus.OK,
+            message=guard.reason if guard.holding else "follows joint_command",
+        )
+        publishers = self.count_publishers(topics.JOINT_COMMAND)
+        if publishers > 1:  # a killed one is still listed until its lease ends
+            status.level = max(status.level, DiagnosticStatus.WARN)
+            status.message += f"; {publishers} publishers of joint_command, the first is obeyed"
+        values: dict[str, object] = {
+            "holding": guard.holding,
+            "epoch": guard.epoch,
+            "accepted": guard.accepted,
+            "real_time_factor": round(self._real_time_factor, 3),
+            "joint_command publishers": publishers,
+        }
+        values |= {f"refused: {why.value}": count for why, count in guard.refused.items()}
+        status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = to_stamp(self._now_ns)
+        self._health.publish(message)
+
+    def close(self) -> None:
+        """Free the graphics context."""
+        self._world.close()
+
+
+def main() -> int:
+    """Start the simulated robot."""
+    return run(SimNode)

@@ -1,0 +1,1 @@
+"""People around the simulated robot: a scripted person who takes over through the bridge."""

@@ -1,0 +1,28 @@
+"""Tasks by name; a task's module is imported when the task is made."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from rove_core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from rove_core.robot import RobotSpec
+    from rove_sim.tasks.base import Task
+
+# name -> "module:class". A new task adds one module and one line here.
+TASKS = {"erase_whiteboard": "rove_sim.tasks.erase_whiteboard:EraseWhiteboard"}
+
+
+def make_task(name: str, spec: RobotSpec) -> Task:
+    """Return a task for a robot.
+
+    Raises:
+        ConfigError: no task of that name.
+    """
+    if name not in TASKS:
+        raise ConfigError("task", name, TASKS, "argument task")
+    module, cls = TASKS[name].split(":")
+    task: Task = getattr(import_module(module), cls)(spec)
+    return task

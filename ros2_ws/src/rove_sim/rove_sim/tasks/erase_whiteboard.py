@@ -1,0 +1,251 @@
+"""Erase the stroke that the instruction names, and leave the other one (ROVE, task 1).
+
+A 40 x 30 cm whiteboard stands in front of the robot, which holds an eraser in its right fist. Two
+strokes of different colours are written on it. A mark of ink vanishes only where the felt lies
+flat on it and is pressed.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import mujoco
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from rove_core.arrays import FloatArray
+from rove_core.robot import RobotSpec
+from rove_core.vocabulary import Outcome
+from rove_sim.robot_model import OBJECT_CONTACT, ROBOT_CONTACT
+from rove_sim.tasks.base import Task, TaskStatus
+from rove_sim.tasks.strokes import MARKS, place_strokes, write_stroke
+
+BOARD_CENTRE = np.array([0.46, -0.07, 0.98])  # of the face, in the world, m
+BOARD_HALF = (0.20, 0.15, 0.01)  # m
+# Columns: the board frame's axes in the world (x to the robot's right, y up, z to the robot).
+BOARD_AXES = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+
+HAND = "right_hand_palm_link"
+# The felt's face is 5 x 8 cm: the long side across the hand, so that one pass covers a stroke.
+# Its frame: that of the palm link, in the middle of the face; x leaves the face.
+FACE_IN_HAND = np.array([0.132, 0.030, 0.0])  # m, just beyond the curled fingers
+FELT_HALF = np.array([0.010, 0.025, 0.040])  # m
+
+# Felt glides on a whiteboard and gives: without the softness a touch-down peaks at 300 N.
+FELT_FRICTION, FELT_SOLREF = (0.2, 0.005, 0.0001), (0.02, 1.0)
+
+PRESS_FORCE_N = 6.0  # a light but deliberate push of a hand; a brush in passing stays below it
+PRESS_GAP_M = 0.004  # felt farther than this from a mark does not touch it (a tilted eraser)
+
+SUCCESS_SHARE = 0.95  # of the right ink
+DAMAGE_SHARE = 0.10  # of the other ink; more is a failure for good
+
+INK = {"red": (0.85, 0.08, 0.08, 1.0), "blue": (0.08, 0.15, 0.85, 1.0)}
+COLOURS = tuple(INK)
+MARK_WIDTH, MARK_HEIGHT = 0.009, 0.001  # m; 2-3 pixels of a 128 x 128 ego picture
+
+# Start: eraser 10 cm off the board, below and right of all ink; left arm away from the board.
+READY = {
+    "left_shoulder_pitch_joint": 0.2,
+    "left_shoulder_roll_joint": 0.25,
+    "left_elbow_joint": 0.9,
+}
+
+
+class EraseWhiteboard(Task):
+    """See the module."""
+
+    name: ClassVar[str] = "erase_whiteboard"
+    instructions: ClassVar[tuple[str, ...]] = tuple(f"erase the {colour} stroke" for colour in INK)
+
+    def __init__(self, spec: RobotSpec) -> None:
+        super().__init__(spec)
+        self._instruction = self.instructions[0]
+        self._ink = np.ones((2, MARKS), dtype=bool)  # True where ink is left, [colour, mark]
+        self._outcome = Outcome.UNKNOWN
+        self.press_force = 0.0  # N, felt on board in the last physics step
+
+    def start_posture(self) -> FloatArray:
+        """Return the (N,) rad start: right fist closed round the eraser in front of the board."""
+        posture = self.spec.home.copy()
+        closed = {k: v for k, v in self.spec.finger_closed.items() if k.startswith("right")}
+        for joint, angle in (READY | closed).items():
+            posture[self.spec.index(joint)] = angle
+        return posture
+
+    def build(self, scene: mujoco.MjSpec) -> None:
+        """Add board, ink and eraser."""
+        world, box = scene.worldbody, mujoco.mjtGeom.mjGEOM_BOX
+        board = world.add_body(name="board", pos=BOARD_CENTRE, quat=_quat(BOARD_AXES))
+        board.add_geom(
+            name="board",
+            type=box,
+            size=BOARD_HALF,
+            pos=(0, 0, -BOARD_HALF[2]),
+            rgba=(0.95, 0.95, 0.95, 1),
+            contype=OBJECT_CONTACT,
+            conaffinity=ROBOT_CONTACT,
+        )
+        _decoration(board)
+        for colour, rgba in INK.items():
+            for mark in range(MARKS):
+                # Not at the origin: MuJoCo would compile a shortcut that ignores later moves.
+                board.add_geom(
+                    name=f"{colour}_{mark}",
+                    type=box,
+                    pos=(0.01, 0.01, 0.01),
+                    quat=(0.9, 0, 0, 0.4),
+                    size=(0.003, MARK_WIDTH / 2, MARK_HEIGHT / 2),
+                    rgba=rgba,
+                    contype=0,
+                    conaffinity=0,
+                )
+        hand = scene.body(HAND)
+        centre = FACE_IN_HAND - [FELT_HALF[0], 0, 0]
+        hand.add_geom(
+            name="felt",
+            type=box,
+            size=FELT_HALF,
+            pos=centre,
+            rgba=(0.25, 0.25, 0.27, 1),
+            mass=0.03,
+            friction=FELT_FRICTION,
+            solref=FELT_SOLREF,
+            priority=1,  # the felt decides, not the board
+            contype=ROBOT_CONTACT,
+            conaffinity=OBJECT_CONTACT,
+        )
+        hand.add_geom(
+            name="eraser_back",
+            type=box,
+            size=(0.018, 0.020, 0.034),
+            mass=0.03,
+            contype=0,
+            conaffinity=0,
+            pos=centre - [FELT_HALF[0] + 0.018, 0, 0],
+            rgba=(0.95, 0.75, 0.1, 1),
+        )
+        hand.add_site(name="eraser_face", pos=FACE_IN_HAND)
+
+    def bind(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
+        """Remember the compiled scene and where the marks are in it."""
+        self._model, self._data = model, data
+        self._marks = np.array([[model.geom(f"{c}_{i}").id for i in range(MARKS)] for c in COLOURS])
+        self._board, self._felt = model.geom("board").id, model.geom("felt").id
+        self._face = model.site("eraser_face").id
+        self._pelvis = model.body(self.spec.frames["pelvis"]).id
+
+    def reset(self, rng: np.random.Generator, instruction: str) -> None:
+        """Write two new strokes."""
+        self._instruction = instruction
+        self._ink[:] = True
+        self._outcome, self.press_force = Outcome.UNKNOWN, 0.0
+        for colour, middle in enumerate(place_strokes(rng)):
+            points = write_stroke(rng, middle)
+            steps = np.diff(points, axis=0)
+            ids = self._marks[colour]
+            self._model.geom_pos[ids, :2] = (points[1:] + points[:-1]) / 2
+            self._model.geom_pos[ids, 2] = MARK_HEIGHT / 2
+            angles = np.arctan2(steps[:, 1], steps[:, 0])
+            self._model.geom_quat[ids] = np.stack(
+                [np.cos(angles / 2), 0 * angles, 0 * angles, np.sin(angles / 2)], axis=1
+            )
+            # Marks overlap by a third of their width, which closes the gaps in the bends.
+            self._model.geom_size[ids, 0] = np.linalg.norm(steps, axis=1) / 2 + MARK_WIDTH / 3
+            self._model.geom_rgba[ids] = INK[COLOURS[colour]]
+
+    @property
+    def _right(self) -> int:
+        """Index of the colour to erase."""
+        return self.instructions.index(self._instruction)
+
+    def update(self) -> None:
+        """Wipe the marks under a pressed felt, then judge."""
+        self.press_force = self._contact_force()
+        if self.press_force >= PRESS_FORCE_N:
+            self._wipe()
+        if self._outcome is Outcome.UNKNOWN:
+            status = self.status()
+            if status.damage > DAMAGE_SHARE:
+                self._outcome = Outcome.FAILURE
+            elif status.progress >= SUCCESS_SHARE:
+                self._outcome = Outcome.SUCCESS
+
+    def _contact_force(self) -> float:
+        """Return the sum of normal forces between felt and board, N."""
+        if not self._data.ncon:
+            return 0.0
+        total, force = 0.0, np.zeros(6)
+        pairs = self._data.contact.geom
+        wanted = (pairs == self._felt).any(axis=1) & (pairs == self._board).any(axis=1)
+        for i in np.flatnonzero(wanted):
+            mujoco.mj_contactForce(self._model, self._data, int(i), force)
+            total += force[0]
+        return total
+
+    def _wipe(self) -> None:
+        axes = self._data.site_xmat[self._face].reshape(3, 3)
+        marks = self._data.geom_xpos[self._marks]  # (2, MARKS, 3) m, world
+        in_face = (marks - self._data.site_xpos[self._face]) @ axes
+        under = (np.abs(in_face[..., 1:]) <= FELT_HALF[1:]).all(axis=-1)
+        self._ink &= ~(under & (in_face[..., 0] <= PRESS_GAP_M))
+        self._model.geom_rgba[self._marks, 3] = self._ink  # alpha 0: MuJoCo does not draw it
+
+    def status(self) -> TaskStatus:
+        """Return the shares of right and wrong ink that are gone, and the verdict."""
+        gone = 1.0 - self._ink.mean(axis=1)
+        return TaskStatus(
+            self._instruction, float(gone[self._right]), float(gone[1 - self._right]), self._outcome
+        )
+
+    def board_in_pelvis(self) -> FloatArray:
+        """Return the (4, 4) pose of the board frame in the pelvis frame, m."""
+        turn = self._data.xmat[self._pelvis].reshape(3, 3)
+        pose = np.eye(4)
+        pose[:3, :3] = turn.T @ BOARD_AXES
+        pose[:3, 3] = turn.T @ (BOARD_CENTRE - self._data.xpos[self._pelvis])
+        return pose
+
+    def marks_in_pelvis(self) -> FloatArray:
+        """Return the (M, 3) m right marks that are left, in the pelvis frame."""
+        marks = self._data.geom_xpos[self._marks[self._right][self._ink[self._right]]]
+        turn = self._data.xmat[self._pelvis].reshape(3, 3)
+        seen: FloatArray = (marks - self._data.xpos[self._pelvis]) @ turn
+        return seen
+
+
+def _quat(axes: FloatArray) -> FloatArray:
+    """Return the (4,) quaternion (w, x, y, z) of a rotation matrix."""
+    quat: FloatArray = np.roll(Rotation.from_matrix(axes).as_quat(), 1)
+    return quat
+
+
+def _decoration(board: mujoco.MjsBody) -> None:
+    """Add frame and stand, which nothing touches."""
+    box = mujoco.mjtGeom.mjGEOM_BOX
+    x, y, _ = BOARD_HALF
+    metal = (0.55, 0.57, 0.6, 1)
+    for position, size in (
+        ((0, y + 0.006, -0.01), (x + 0.012, 0.006, 0.013)),
+        ((0, -y - 0.006, -0.01), (x + 0.012, 0.006, 0.013)),
+        ((x + 0.006, 0, -0.01), (0.006, y, 0.013)),
+        ((-x - 0.006, 0, -0.01), (0.006, y, 0.013)),
+    ):
+        board.add_geom(type=box, pos=position, size=size, rgba=metal, contype=0, conaffinity=0)
+    height = BOARD_CENTRE[2]
+    board.add_geom(
+        type=box,
+        pos=(0, -height / 2, -0.035),
+        size=(0.02, height / 2, 0.012),
+        rgba=metal,
+        contype=0,
+        conaffinity=0,
+    )
+    board.add_geom(
+        type=box,
+        pos=(0, -height + 0.01, -0.035),
+        size=(0.18, 0.01, 0.12),
+        rgba=metal,
+        contype=0,
+        conaffinity=0,
+    )

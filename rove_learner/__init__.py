@@ -1,0 +1,1 @@
+"""Bags to a better policy. The only package that imports torch; no ROS."""

@@ -1,0 +1,1 @@
+"""Runs a policy: numpy and onnxruntime, no torch, no ROS."""

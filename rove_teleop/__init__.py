@@ -1,0 +1,1 @@
+"""A human drives: operator wire, retargeting, arbiter. No torch, no ROS."""

@@ -1,0 +1,1 @@
+"""Devices that measure joints: exoskeletons, leader arms, suits and gloves."""

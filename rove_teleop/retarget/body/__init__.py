@@ -1,0 +1,1 @@
+"""Whole-body inverse kinematics: configuration, tasks, limits, collisions, quadratic program."""

@@ -1,0 +1,121 @@
+"""What a person's hands ask of the robot's: tips, vectors between tips, closure.
+
+All of it is linear in the person's points once their palm's axes and the lengths of their fingers
+are known, so one matrix a pair of hands does it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from rove_core.arrays import FloatArray
+from rove_core.robot import RobotSpec
+from rove_core.robot.hand import FINGERS
+from rove_teleop.retarget.hands.human import POINTS, REFERENCE_PALM, HandSize, palm_axes, points_of
+from rove_teleop.retarget.hands.model import HandModel
+
+LOOK_EVERY = 8  # frames between two looks at the lengths of one hand's fingers
+# Closure of a finger from its vector knuckle to tip over its length: 1 forward when it is straight,
+# about -0.3 forward in a fist. That of a thumb: 0.5 to its side when stretched, 0 in a fist.
+FINGER_OPEN, FINGER_SHUT = 1.0, -0.25
+THUMB_OPEN, THUMB_SHUT = 0.45, -0.05
+
+
+class HandTargets:
+    """Turns hands of 75 floats into targets in the frame of a ``HandModel``.
+
+    Attributes of the last ``read`` (F fingers and P pairs of the model, hands one after another):
+        wanted: (F + P, 3) m; fingers: knuckle to tip for a robot's finger of its own length;
+            pairs: from the first to the second tip, scaled by the profile.
+        closure: (F,) 0 stretched to 1 in a fist.
+        pair_scale: (P,) of ``between`` over the vector on a hand of the reference size.
+    """
+
+    def __init__(self, spec: RobotSpec, model: HandModel, sides: Sequence[str]) -> None:
+        self._sides = tuple(sides)
+        fingers = [spec.hands[side].fingers[name] for side, name in model.names]
+        number = {name: i for i, name in enumerate(model.names)}
+        self._follows = [
+            (self._sides.index(side), [FINGERS.index(f) for f in finger.follows])
+            for (side, _), finger in zip(model.names, fingers, strict=True)
+        ]
+        self.ends = np.array(
+            [
+                [number[side, finger] for finger in pinch.fingers]
+                for side in sides
+                for pinch in spec.hands[side].pinches
+            ],
+            dtype=np.intp,
+        ).reshape(-1, 2)
+        scale = np.array([finger.scale for finger in fingers])
+        self.pair_scale = scale[self.ends].mean(axis=1)
+        self._lengths = model.length
+        self._sizes = [HandSize() for _ in sides]
+        count = len(fingers)
+        self._rows = np.zeros((count + len(self.ends), POINTS * len(sides)))
+        palm_of = {side: model.palm[i] for i, (side, _) in enumerate(model.names)}
+        self._palm_turned = np.array([palm_of[side].T for side in sides])
+        # closure = start + slope . wanted, along the palm's axis that tells most about the finger.
+        self._slope = np.zeros((count, self._rows.shape[0] * 3))
+        self._start = np.zeros(count)
+        for i, (side, name) in enumerate(model.names):
+            sideways = 1.0 if side == "right" else -1.0
+            axis = sideways * model.palm[i][:, 1] if name == "thumb" else model.palm[i][:, 0]
+            ends = (THUMB_OPEN, THUMB_SHUT) if name == "thumb" else (FINGER_OPEN, FINGER_SHUT)
+            travel = ends[0] - ends[1]
+            self._start[i] = ends[0] / travel
+            self._slope[i, 3 * i : 3 * i + 3] = -axis / (travel * model.length[i])
+        self._axes = np.empty((len(sides), 3, 3))
+        self._points = np.empty((len(sides), POINTS, 3))
+        self._turn = 0
+        self.wanted: FloatArray = np.zeros((len(self._rows), 3))
+        self.closure: FloatArray = np.zeros(count)
+
+    def read(self, hands: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
+        """Take in the hands that are given; return the sides whose values are a hand.
+
+        A side that is not given, or is no hand, keeps the targets that it had.
+        """
+        good, changed = [], False
+        self._turn += 1
+        for i, side in enumerate(self._sides):
+            hand = hands.get(side)
+            axes = palm_axes(hand, side) if hand else None
+            if hand is None or axes is None:
+                continue
+            good.append(side)
+            size = self._sizes[i]
+            if size.palm == 0.0 or self._turn % LOOK_EVERY == i:
+                size.see(hand)
+                changed = changed or size.changed
+            self._points[i].flat = points_of(hand)
+            self._axes[i].flat = axes
+        if not good:
+            return ()
+        if changed:
+            self._build_rows()
+        placed = self._points @ (self._axes @ self._palm_turned)
+        self.wanted = self._rows @ placed.reshape(-1, 3)
+        closure = self._start + self._slope @ self.wanted.reshape(-1)
+        self.closure = np.minimum(np.maximum(closure, 0.0), 1.0)
+        return tuple(good)
+
+    def _build_rows(self) -> None:
+        """Fill in the matrix that makes rows from points."""
+        rows, count = self._rows, len(self._follows)
+        rows[:] = 0.0
+        for i, (hand, humans) in enumerate(self._follows):
+            for human in humans:
+                per_length = self._lengths[i] / self._sizes[hand].fingers[human] / len(humans)
+                knuckle = POINTS * hand + 1 + 2 * human
+                rows[i, knuckle], rows[i, knuckle + 1] = -per_length, per_length
+        for k, (a, b) in enumerate(self.ends):
+            hand = self._follows[a][0]
+            size = self.pair_scale[k] * REFERENCE_PALM / max(self._sizes[hand].palm, 1e-3)
+            for end, sign in ((a, -1.0), (b, 1.0)):
+                tip = POINTS * hand + 2 + 2 * self._follows[end][1][0]
+                rows[count + k, tip] += sign * size
+        for size_of in self._sizes:
+            size_of.changed = False

@@ -1,0 +1,62 @@
+"""Joints follow a target with bounded velocity and acceleration and do not overshoot it."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from rove_core.arrays import FloatArray
+
+FASTEST_S, SLOWEST_S = 1e-3, 0.05  # of a step; a longer gap is bridged in one such step
+
+
+class MotionLimit:
+    """Where joints are on their way to a target. All arrays are (n,).
+
+    The speed of a step is the largest from which the joint can still stop at the target,
+
+        v dt + v^2 / (2 a) <= distance,
+
+    so once a joint moves towards a place it stops there whatever the later steps' lengths are.
+    Targets that lie within limits keep the joints within them.
+
+    Args:
+        velocity, acceleration: rad/s and rad/s2, the most that a joint may do.
+
+    Attributes:
+        position, speed: rad and rad/s, where the joints are now; read only.
+    """
+
+    def __init__(self, velocity: FloatArray, acceleration: FloatArray) -> None:
+        self._velocity = np.array(velocity, dtype=np.float64)
+        self._acceleration = np.array(acceleration, dtype=np.float64)
+        self.position: FloatArray = np.zeros_like(self._velocity)
+        self.speed: FloatArray = np.zeros_like(self._velocity)
+
+    def start(
+        self, position: FloatArray, where: npt.NDArray[np.intp] | slice = slice(None)
+    ) -> None:
+        """Stand still at a position (of the joints ``where``; all of them by default)."""
+        self.position, self.speed = self.position.copy(), self.speed.copy()
+        self.position[where] = position
+        self.speed[where] = 0.0
+
+    def step(self, target: FloatArray, dt: float) -> FloatArray:
+        """Return the position ``dt`` s later on the way to ``target``; both rad."""
+        dt = min(max(dt, FASTEST_S), SLOWEST_S)
+        most = self._acceleration
+        way = target - self.position
+        fastest = most * (np.sqrt(dt * dt + 2.0 * np.abs(way) / most) - dt)
+        wanted = np.copysign(np.minimum(fastest, self._velocity), way)
+        change = most * dt
+        self.speed = np.minimum(np.maximum(wanted, self.speed - change), self.speed + change)
+        self.position = self.position + self.speed * dt
+        return self.position
+
+    @property
+    def stop(self) -> FloatArray:
+        """Return the (n,) rad at which the joints come to rest when they brake from now on."""
+        ahead: FloatArray = self.position + self.speed * np.abs(self.speed) / (
+            2.0 * self._acceleration
+        )
+        return ahead

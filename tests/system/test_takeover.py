@@ -1,0 +1,118 @@
+"""The whole story on the real graph: policy, takeover, recovery, hand-back, and a bag of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from graph_harness import RunningGraph
+from rove_core.bag.episode import read_episode
+from rove_core.bag.reader import Bag, find_bags
+from rove_core.bag.summary import summarise_bag
+from rove_core.robot import load_robot
+from rove_core.vocabulary import Authority, Mode, Stage
+
+pytestmark = pytest.mark.graph
+ATTEMPTS = 3
+"""A machine that itself stands still for a quarter of a second makes the robot hold."""
+
+
+@pytest.fixture(scope="module")
+def bag(tmp_path_factory: pytest.TempPathFactory) -> Bag:
+    """The bag of one episode with the scripted operator."""
+    for _ in range(ATTEMPTS):
+        bag = _record(tmp_path_factory.mktemp("takeover"))
+        if Mode.HOLD not in summarise_bag(bag.path).modes:
+            break
+    return bag
+
+
+def _record(folder: Path) -> Bag:
+    graph = RunningGraph(folder, domain=88, episodes=1, takeover_at=1.5)
+    try:
+        graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
+    except AssertionError as error:
+        raise AssertionError(f"{error}\n" + "\n".join(graph.lines[-60:])) from error
+    finally:
+        graph.close()
+    bags = find_bags(graph.bags)
+    assert len(bags) == 1, graph.lines
+    return Bag(bags[0])
+
+
+def test_modes_of_a_takeover(bag: Bag) -> None:
+    """The bag shows ALIGN, HUMAN and HANDBACK between two times of AUTONOMOUS."""
+    modes = summarise_bag(bag.path).modes
+    story = [m for m in modes if m is not Mode.CLUTCH]
+    wanted = [Mode.AUTONOMOUS, Mode.ALIGN, Mode.HUMAN, Mode.HANDBACK, Mode.AUTONOMOUS]
+    start = story.index(Mode.ALIGN) - 1
+    assert story[start : start + len(wanted)] == wanted, [m.name for m in modes]
+
+
+def test_stages_and_authority(bag: Bag) -> None:
+    """Rollout is the policy's, adaptation comes before recovery, both are the human's, and no
+    command of the policy is sent between the takeover and the hand-back."""
+    episode = read_episode(bag.path, load_robot("g1_dex3"))
+    stage, authority = episode.stage, episode.authority
+    for wanted in (Stage.ROLLOUT, Stage.ADAPTATION, Stage.RECOVERY):
+        assert (stage == wanted).sum() >= 5, wanted
+    assert set(authority[stage == Stage.ROLLOUT]) == {Authority.POLICY}
+    human = np.isin(stage, [Stage.ADAPTATION, Stage.RECOVERY])
+    assert set(authority[human]) == {Authority.HUMAN}
+    # From each takeover to its hand-back; a policy that stalls is taken over again.
+    taken = np.isin(episode.mode, [Mode.ALIGN, Mode.HUMAN, Mode.CLUTCH, Mode.HANDBACK])
+    assert taken.any()
+    assert Authority.POLICY not in authority[taken]
+    assert np.flatnonzero(stage == Stage.ADAPTATION)[0] < np.flatnonzero(stage == Stage.RECOVERY)[0]
+
+
+def test_commands_are_whole_and_smooth(bag: Bag) -> None:
+    """Sequences count up without a gap in one epoch, limits hold, and no step, at takeover and
+    hand-back neither, is larger than the speed limit allows."""
+    spec = load_robot("g1_dex3")
+    commands = list(bag.messages(["joint_command"]))
+    sequences = np.array([m.message.sequence for m in commands])
+    assert len({m.message.epoch for m in commands}) == 1
+    assert (np.diff(sequences) >= 1).all()
+    lost = int((np.diff(sequences) - 1).sum())
+    assert lost <= 0.02 * len(sequences), f"{lost} of {len(sequences)} commands lost"
+    positions = np.array([m.message.position for m in commands])
+    assert (positions >= spec.lower - 1e-6).all()
+    assert (positions <= spec.upper + 1e-6).all()
+    stamps = np.array(
+        [m.message.header.stamp.sec * 10**9 + m.message.header.stamp.nanosec for m in commands]
+    )
+    seconds = np.diff(stamps)[:, None] / 1e9
+    assert (np.abs(np.diff(positions, axis=0)) <= spec.velocity * seconds + 1e-6).all()
+
+
+def test_bag_is_enough_to_audit(bag: Bag) -> None:
+    """Robot profile, instruction, outcome, policy digest and every topic of the graph are in it."""
+    assert bag.info.robot == "g1_dex3"
+    assert bag.info.robot_digest == load_robot("g1_dex3").digest
+    assert bag.info.instruction.startswith("erase the ")
+    assert summarise_bag(bag.path).policy
+    topics = {name for name, topic in bag.topics.items() if topic.count}
+    assert topics >= {
+        "camera/ego/compressed", "joint_states", "joint_command", "operator/frame",
+        "teleop/target", "policy/chunk", "policy/status", "arbiter/state", "episode",
+    }  # fmt: skip
+    assert "lab/task" not in bag.topics  # what only the simulated people may see
+
+
+def test_handback_waits_for_a_newer_observation(bag: Bag) -> None:
+    """The first chunk that drives after the hand-back was made from an observation after it."""
+    handback_ns, first = 0, None
+    chunks = {m.message.chunk_id: m.message.header.stamp for m in bag.messages(["policy/chunk"])}
+    for m in bag.messages(["joint_command"]):
+        command = m.message
+        if command.mode == Mode.HANDBACK and not handback_ns:
+            handback_ns = command.header.stamp.sec * 10**9 + command.header.stamp.nanosec
+        if handback_ns and command.authority == Authority.POLICY:
+            first = command.chunk_id
+            break
+    assert handback_ns
+    assert first in chunks
+    assert chunks[first].sec * 10**9 + chunks[first].nanosec >= handback_ns
