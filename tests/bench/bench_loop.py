@@ -19,11 +19,12 @@ from rove_core.action import ActionChunk
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Mode
 from tests.bench.result import Result
+from tests.domains import claim_domain
 from tests.faults.plant import Plant
 
 ROUNDS, SECONDS = 3, 4.0
 JOINT_STATES_HZ = 500
-DOMAIN = "86"
+DOMAIN = str(claim_domain())
 HOUR_TICKS = 3600 * 200
 
 

@@ -267,7 +267,7 @@ def test_the_simulated_disk_forgets(tmp_path):
     assert seen == {"gone", "whole", "short", "zeros", "noise"}
 
 
-def test_a_recovery_survives_a_power_cut(subtests=None):
+def test_a_recovery_survives_a_power_cut() -> None:
     """The power fails during a recovery: a bag or its remains are found, and hold the same."""
     for seed in range(12):
         random = np.random.default_rng(seed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import os
 import subprocess
 import sys
@@ -12,18 +11,13 @@ from pathlib import Path
 import pytest
 
 from rove.environment import HOOK_GUARD
-
-# Fast DDS derives its ports from the domain; up to 101 they stay below Linux's ephemeral ports.
-# Runs that share a machine start at different domains.
-_DOMAINS = itertools.cycle(range(1, 102))
-for _ in range(os.getpid() % 101):
-    next(_DOMAINS)
+from tests.domains import claim_domain
 
 
 @pytest.fixture
 def ros_domain(monkeypatch: pytest.MonkeyPatch) -> int:
     """A ROS_DOMAIN_ID of this test's own, in the environment, with discovery kept local."""
-    domain = next(_DOMAINS)
+    domain = claim_domain()
     monkeypatch.setenv("ROS_DOMAIN_ID", str(domain))
     monkeypatch.setenv("ROS_AUTOMATIC_DISCOVERY_RANGE", "LOCALHOST")
     return domain

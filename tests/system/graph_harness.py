@@ -25,6 +25,7 @@ from rove.graph import GraphArguments, build_graph, check_arguments
 from rove.supervise import Supervisor
 from rove.up import graph_environment
 from rove_core.vocabulary import EpisodeKind, Mode
+from tests.domains import claim_domain
 
 NAMESPACE = "g1_dex3"
 PATIENCE_S = 60.0
@@ -163,7 +164,8 @@ class Probe:
 class RunningGraph:
     """The graph of ``rove up`` with its own domain, keys, port and folder of bags."""
 
-    def __init__(self, folder: Path, domain: int, **arguments: Any) -> None:
+    def __init__(self, folder: Path, **arguments: Any) -> None:
+        domain = claim_domain()
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")

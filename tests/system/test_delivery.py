@@ -30,9 +30,7 @@ SPEC = load_robot("g1_dex3")
 
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGraph]:
-    running = RunningGraph(
-        tmp_path_factory.mktemp("delivery"), domain=89, operator="none", lab="none"
-    )
+    running = RunningGraph(tmp_path_factory.mktemp("delivery"), operator="none", lab="none")
     yield running
     running.close()
 

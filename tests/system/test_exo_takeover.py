@@ -17,7 +17,7 @@ ATTEMPTS = 3
 
 
 def _story(folder: Path) -> list[Mode]:
-    graph = RunningGraph(folder, domain=45, operator="exo", episodes=1, takeover_at=1.0)
+    graph = RunningGraph(folder, operator="exo", episodes=1, takeover_at=1.0)
     try:
         graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
     except AssertionError as error:

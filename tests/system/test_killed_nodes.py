@@ -34,7 +34,7 @@ REACTION_S = 1.0
 @pytest.fixture(scope="module")
 def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGraph]:
     folder = tmp_path_factory.mktemp("graph")
-    running = RunningGraph(folder, domain=87, operator="none", lab="none", record=False)
+    running = RunningGraph(folder, operator="none", lab="none", record=False)
     yield running
     running.close()
 

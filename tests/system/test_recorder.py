@@ -16,13 +16,15 @@ from rove import topics
 from rove_core.bag.reader import Bag, find_incomplete_bags
 from rove_core.bag.schema import RecordingEnd
 from rove_core.vocabulary import LossCause, Outcome
+from tests.domains import claim_domain
 
 pytestmark = pytest.mark.graph
-DOMAIN = 41
+DOMAIN = claim_domain()
 
 SLOW = """
 import sys, time
 from rove_core.bag import writer
+from tests.domains import claim_domain
 class Slow:
     def __init__(self, path): self.file = open(path, "xb")
     def write(self, data):

@@ -30,7 +30,7 @@ def bag(tmp_path_factory: pytest.TempPathFactory) -> Bag:
 
 
 def _record(folder: Path) -> Bag:
-    graph = RunningGraph(folder, domain=88, episodes=1, takeover_at=1.5)
+    graph = RunningGraph(folder, episodes=1, takeover_at=1.5)
     try:
         graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
     except AssertionError as error:

@@ -37,7 +37,9 @@ class KeeperNode(Node):
         size = parameter(
             self, "max_size_gb", 0.0, "GB (1e9 bytes) of all bags; 0: no limit", (0.0, 1e6)
         )
-        age = parameter(self, "max_age_days", 0.0, "days since a bag ended; 0: no limit", (0.0, 1e4))
+        age = parameter(
+            self, "max_age_days", 0.0, "days since a bag ended; 0: no limit", (0.0, 1e4)
+        )
         rate = parameter(
             self, "max_mb_s", 50.0, "MB/s (1e6 bytes) to all learners, and of reading", (0.1, 1e5)
         )

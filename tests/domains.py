@@ -1,0 +1,35 @@
+"""ROS domains for tests: each is used by nobody else on this machine."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import tempfile
+from pathlib import Path
+
+# Fast DDS derives its ports from the domain; up to 101 they stay below Linux's ephemeral ports.
+LARGEST = 101
+FOLDER = Path(tempfile.gettempdir()) / f"rove-test-domains-{os.getuid()}"
+_held: list[int] = []
+
+
+def claim_domain() -> int:
+    """Return a domain that no other test process has, until this process ends.
+
+    A lock on a file a domain holds the claim, so that the kernel frees it however a test ends.
+
+    Raises:
+        RuntimeError: all domains are taken.
+    """
+    FOLDER.mkdir(mode=0o700, exist_ok=True)
+    for offset in range(LARGEST):
+        domain = 1 + (os.getpid() + offset) % LARGEST
+        lock = os.open(FOLDER / str(domain), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(lock)
+            continue
+        _held.append(lock)
+        return domain
+    raise RuntimeError(f"all {LARGEST} ROS domains are in use: see {FOLDER}")
