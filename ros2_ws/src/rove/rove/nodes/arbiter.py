@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -33,6 +35,7 @@ from rove_core.vocabulary import EpisodeKind, Mode, Outcome
 from rove_teleop.arbiter import inputs as ask
 from rove_teleop.arbiter.arbiter import Arbiter, Tick
 from rove_teleop.arbiter.decision import Answer, EpisodeNews
+from rove_teleop.arbiter.heartbeat import HeartbeatAnswer, heartbeats
 from rove_teleop.arbiter.pace import ClockPace
 from rove_teleop.arbiter.timeouts import Timeouts
 
@@ -59,7 +62,10 @@ class ArbiterNode(IntakeNode):
         )
         # Wall time in ms: a restarted arbiter has a newer epoch, which robots obey.
         self._epoch = time.time_ns() // 1_000_000
-        self._arbiter = Arbiter(self._spec, self._epoch, timeouts)
+        names = parameter(self, "heartbeats", "", "who must answer challenges: names with commas")
+        guards = heartbeats([name.strip() for name in names.split(",") if name.strip()],
+                            secrets.token_bytes(16))  # fmt: skip
+        self._arbiter = Arbiter(self._spec, self._epoch, timeouts, heartbeats=guards)
         slowest = parameter(
             self,
             "slowest_clock",
@@ -75,8 +81,11 @@ class ArbiterNode(IntakeNode):
         self._chunks: list[ActionChunk] = []
         self._question = ""  # about a policy that nobody has agreed to
         self._refused: list[str] = []
+        self._answers: list[HeartbeatAnswer] = []
+        self._challenge = 0
         self._told_transition, self._told_at = -1, 0.0
         self._ticks, self._busy_s = 0, 0.0
+        self._held_back: Counter[str] = Counter()
         self._tick_now: Tick | None = None
         self._open()
         self.create_timer(1.0 / rate, self._tick, clock=STEADY)
@@ -87,12 +96,14 @@ class ArbiterNode(IntakeNode):
         self._states = self.create_publisher(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE)
         self._episodes = self.create_publisher(msg.EpisodeEvent, topics.EPISODE, qos.EVENT)
         self._handovers = self.create_publisher(msg.Handover, topics.HANDOVER, qos.STATE)
+        self._beats = self.create_publisher(msg.Heartbeat, topics.HEARTBEAT, qos.STREAM)
         self._health = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT)
         self._polled: tuple[tuple[Polled[Any], Callable[[Any], None]], ...] = (
             (Polled(self, JointState, topics.JOINT_STATES, qos.COMMAND), self._on_joints),
             (Polled(self, msg.OperatorFrame, topics.OPERATOR_FRAME, qos.STREAM), self._on_frame),
             (Polled(self, msg.JointTarget, topics.TELEOP_TARGET, qos.STREAM), self._on_target),
             (Polled(self, msg.ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL), self._on_chunk),
+            (Polled(self, msg.HeartbeatAnswer, topics.HEARTBEAT_ANSWER, qos.STREAM), self._on_beat),
         )
         self.create_subscription(msg.PolicyStatus, topics.POLICY_STATUS, self._on_policy, qos.STATE)
         for kind, name, callback in (
@@ -130,6 +141,11 @@ class ArbiterNode(IntakeNode):
             self._refused.append("policy/chunk does not fit")
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
 
+    def _on_beat(self, message: msg.HeartbeatAnswer) -> None:
+        self._answers.append(
+            HeartbeatAnswer(message.name, message.epoch, message.challenge, message.answer)
+        )
+
     def _on_policy(self, message: msg.PolicyStatus) -> None:
         self._question = ""
         if message.digest and not message.approved:
@@ -147,17 +163,23 @@ class ArbiterNode(IntakeNode):
             targets=tuple(self._targets),
             chunks=tuple(self._chunks),
             requests=requests,
+            heartbeats=tuple(self._answers),
             refused=tuple(self._refused),
             takeover_refused=self._pace.refusal(began, ros_ns),
             rollout_refused=self._question,
         )
         self._joints = None
-        for waiting in (self._frames, self._targets, self._chunks, self._refused):
+        for waiting in (self._frames, self._targets, self._chunks, self._refused, self._answers):
             waiting.clear()
         tick = self._arbiter.tick(inputs, began)
         self._tick_now = tick
         if tick.position is not None and tick.provenance is not None:
             self._commands.publish(command_message(tick.position, tick.provenance, ros_ns))
+        if tick.decision.challenge != self._challenge:
+            self._challenge = tick.decision.challenge
+            beat = msg.Heartbeat(epoch=self._epoch, challenge=self._challenge)
+            beat.header.stamp = to_stamp(ros_ns)
+            self._beats.publish(beat)
         for handover in tick.handovers:
             self._handovers.publish(handover_message(handover, self._spec, self._epoch, ros_ns))
         for news in tick.decision.episodes:
@@ -168,6 +190,7 @@ class ArbiterNode(IntakeNode):
         if due or tick.decision.transition != self._told_transition:
             self._told_transition, self._told_at = tick.decision.transition, began
             self._publish_state(tick, ros_ns)
+        self._held_back.update(self._arbiter.filter.held_back)
         self._ticks += 1
         self._busy_s += time.monotonic() - began
         return tick
@@ -263,6 +286,7 @@ class ArbiterNode(IntakeNode):
         busy_us = 1e6 * self._busy_s / max(self._ticks, 1)
         values: dict[str, object] = {"ticks per s": self._ticks, "tick us": round(busy_us)}
         values |= {f"refused: {why}": count for why, count in decision.rejected.items()}
+        values |= {f"held back, ticks: {why}": n for why, n in self._held_back.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         self._ticks, self._busy_s = 0, 0.0
         message = DiagnosticArray(status=[status])

@@ -16,6 +16,7 @@ from rove_core.errors import ConfigError
 from rove_core.robot.collision import CollisionSpec
 from rove_core.robot.frame import Frame
 from rove_core.robot.hand import HandSpec
+from rove_core.robot.workspace import Workspace
 
 # The frames in the digest. Palms, fingertips and elbows serve retargeting alone: what a policy's
 # vectors and pictures mean does not hang on them.
@@ -67,6 +68,7 @@ class RobotSpec:
         offsets: role (left_palm, left_thumb_tip, ...) -> frame that is no link; see ``frame``.
         rest: rad, the posture that inverse kinematics pulls to; ``home`` where none is given.
         collision: capsules and the pairs that must stay apart.
+        workspace: role of a frame -> box that its origin must not leave.
         hands: left, right -> fingers and pinches; empty for a robot without hands.
         fixed: joint of the URDF that nobody commands -> rad where it stands.
         coupled: joint -> (joint, ratio, offset) that it follows mechanically (a URDF's mimic).
@@ -93,6 +95,7 @@ class RobotSpec:
     offsets: Mapping[str, Frame] = field(default_factory=dict)
     rest: FloatArray | None = None
     collision: CollisionSpec = field(default_factory=CollisionSpec)
+    workspace: Mapping[str, Workspace] = field(default_factory=dict)
     hands: Mapping[str, HandSpec] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     coupled: Mapping[str, tuple[str, float, float]] = field(default_factory=dict)
