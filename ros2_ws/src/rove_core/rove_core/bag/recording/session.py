@@ -289,6 +289,7 @@ class RecordingSession:
             self._problem = f"recording of {self._bag} ends: {self._disk.text}"
             recording.note(self._ros_ns, f"the recording ends: {self._disk.text}")
             self.outbox.append(StopEpisode(self._disk.text))
+            self._tell()
 
     def _refuse(self, episode_id: str, why: str) -> None:
         self._problem = f"episode {episode_id} is not recorded: {why}"
