@@ -58,6 +58,8 @@ def test_a_clock_that_was_set_is_followed_at_once():
     assert times.ros_ns(START + 30 * MS) == 120
     times.look(START - 880 * MS, 140)
     assert times.ros_ns(START - 890 * MS) == 130
+    times.look(START - 860 * MS, START)  # the first /clock, decades later
+    assert times.ros_ns(START - 870 * MS) == START
 
 
 def test_what_waited_longer_than_a_turn_is_not_from_before_it():

@@ -6,6 +6,9 @@ runs slower, faster or not at all. Between two looks at both clocks it ran evenl
 
 from __future__ import annotations
 
+LEAP_NS = 10_000_000_000
+"""More than ten times the wall's time and this: a clock that was set, such as the first /clock."""
+
 
 class LogTimes:
     """Maps wall time to ROS time; times never run back unless the ROS clock was set."""
@@ -17,7 +20,8 @@ class LogTimes:
     def look(self, wall_ns: int, ros_ns: int) -> None:
         """Take both clocks, ns; call after each turn of taking, whether or not anything came."""
         self._from_wall, self._from_ros = self._wall_ns, self._ros_ns
-        if self._from_wall < 0 or wall_ns <= self._from_wall or ros_ns < self._from_ros:
+        wall, ros = wall_ns - self._from_wall, ros_ns - self._from_ros
+        if self._from_wall < 0 or wall <= 0 or not 0 <= ros <= 10 * wall + LEAP_NS:
             self._from_wall, self._from_ros = wall_ns, ros_ns  # the first look, or a clock was set
         self._wall_ns, self._ros_ns = wall_ns, ros_ns
 

@@ -27,8 +27,8 @@ class ClockCheck(Check):
         self._log_ns = -1
         self._count: dict[str, int] = {}
         # A recorder's own parameters beside those of the graph; or those of a writer without ROS.
-        given = self.subject.info.parameters
-        groups = (given, given.get("graph"), given.get("recorder"))
+        told = self.subject.info.parameters
+        groups = (told, told.get("graph"), told.get("recorder"))
         self._simulated = any(isinstance(g, dict) and g.get("use_sim_time") for g in groups)
 
     def see(self, seen: Seen) -> None:
