@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+import time
+from collections import Counter
 
 import msgspec
 import numpy as np
+from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.node import Node
 from rove_msgs.msg import ArbiterState, JointCommand, JointTarget, OperatorDevice, OperatorFrame
 from sensor_msgs.msg import JointState
@@ -14,7 +17,8 @@ from rove import qos, topics
 from rove.convert import JointOrder, doubles, frame_contract, to_ns
 from rove.latest import Latest
 from rove.parameters import parameter
-from rove.spin import run
+from rove.retarget_health import RetargetHealth
+from rove.spin import STEADY, run
 from rove_core.errors import RoveError
 from rove_core.robot import RobotSpec, load_robot
 from rove_teleop.device.admission import Admission, CalibrationWatch, admit
@@ -24,6 +28,7 @@ from rove_teleop.retarget.scale import robot_size, scale_of
 from rove_teleop.wire.messages import Frame
 
 UNKNOWN = "the bridge has not told about this operator's device yet"
+REPORT_S = 1.0
 
 
 class TeleopNode(Node):
@@ -49,10 +54,13 @@ class TeleopNode(Node):
         self._holder = ""
         self._operators: dict[str, _Operator] = {}
         self._driver: _Operator | None = None  # whose frame was retargeted last
+        self._health, self._reported = RetargetHealth(), time.monotonic()
+        self._diagnostics = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT)
         self._targets = self.create_publisher(JointTarget, topics.TELEOP_TARGET, qos.STREAM)
         self.create_subscription(OperatorFrame, topics.OPERATOR_FRAME, self._frame, qos.STREAM)
         self.create_subscription(OperatorDevice, topics.OPERATOR_DEVICE, self._device, qos.STATE)
         self.create_subscription(ArbiterState, topics.ARBITER_STATE, self._state, qos.STATE)
+        self.create_timer(REPORT_S, self._report, clock=STEADY)
 
     def _state(self, message: ArbiterState) -> None:
         self._holder = message.lease_holder
@@ -82,6 +90,8 @@ class TeleopNode(Node):
         )
         if admission.problem:
             self.get_logger().warning(f"{message.operator_id}: {admission.problem}")
+        if before is not None and before.follower is not None:
+            self._health.refused.update(before.follower.rejected)
         self._operators[message.operator_id] = _Operator(self._spec, admission, known)
 
     def _frame(self, message: OperatorFrame) -> None:
@@ -97,6 +107,7 @@ class TeleopNode(Node):
         operator = self._operators.get(message.operator_id)
         problem = UNKNOWN if operator is None else operator.problem(frame, stamp_ns)
         if problem and (operator is not None or self._required):
+            self._health.refused["may not drive"] += 1
             target = JointTarget(valid=False, reason=problem, position=doubles(measured))
             for name in ("position", "orientation", "finger", "head"):
                 setattr(target, f"{name}_error", math.nan)
@@ -106,13 +117,15 @@ class TeleopNode(Node):
         if operator is None or operator is not self._driver:
             frame = self._change_driver(operator, frame)
         device = operator.follower if operator is not None else None
-        result = (device or self._retargeter).update(
+        retargeter, now_ns = device or self._retargeter, self.get_clock().now().nanoseconds
+        result = retargeter.update(
             frame,
             measured,
             stamp_ns=stamp_ns,
-            now_ns=self.get_clock().now().nanoseconds,
+            now_ns=now_ns,
             commanded=np.asarray(command.position) if command is not None else None,
         )
+        self._health.took(retargeter.stages, (now_ns - stamp_ns) * 1e-6, result.solve_ms)
         target = JointTarget(
             valid=result.valid,
             reason=result.reason,
@@ -135,6 +148,18 @@ class TeleopNode(Node):
         calibration = operator.calibration if operator is not None else None
         self._retargeter.scale = scale_of(calibration, self._size, self._reach_by_arms)
         return msgspec.structs.replace(frame, left_squeeze=0.0, right_squeeze=0.0)
+
+    def _report(self) -> None:
+        refused = Counter(self._retargeter.rejected)
+        for operator in self._operators.values():
+            if operator.follower is not None:
+                refused.update(operator.follower.rejected)
+        now, name = time.monotonic(), f"{self.get_namespace().strip('/')}: teleop"
+        status = self._health.status(name, now - self._reported, refused)
+        message = DiagnosticArray(status=[status])
+        message.header.stamp = self.get_clock().now().to_msg()
+        self._reported = now
+        self._diagnostics.publish(message)
 
     def _publish(self, frame: OperatorFrame, target: JointTarget) -> None:
         target.header.stamp = frame.header.stamp
