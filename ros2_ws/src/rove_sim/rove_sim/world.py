@@ -11,8 +11,10 @@ from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec
 from rove_sim.robot_model import TIMESTEP_S, build_robot
 from rove_sim.tasks import make_task
+from rove_sim.variation import check_variation
 
 Image = npt.NDArray[np.uint8]
+PLACEMENT = 101  # keeps the chance of placement and looks apart from that of the layout
 
 
 class World:
@@ -26,7 +28,12 @@ class World:
     """
 
     def __init__(
-        self, spec: RobotSpec, task: str, seed: int = 0, scene: mujoco.MjSpec | None = None
+        self,
+        spec: RobotSpec,
+        task: str,
+        seed: int = 0,
+        scene: mujoco.MjSpec | None = None,
+        variation: float = 0.0,
     ) -> None:
         """Build the lab and reset it to ``seed``.
 
@@ -35,12 +42,15 @@ class World:
             task: a name in ``rove_sim.tasks.TASKS``.
             seed: of the first trial.
             scene: the robot's model when it is not the default one (more triangles, more cameras).
+            variation: 0 (plain lab) to 1: how far placement, light, textures and camera differ
+                from trial to trial, see ``variation`` and the task's ``ranges``.
 
         Raises:
-            ConfigError: unknown task, missing mesh.
+            ConfigError: unknown task, missing mesh, variation out of range.
         """
         self.spec = spec
         self.task = make_task(task, spec)
+        self.task.variation = check_variation(variation)
         scene = scene or build_robot(spec)
         _add_room(scene)
         self.task.build(scene)
@@ -67,6 +77,7 @@ class World:
         posture = self.task.start_posture()
         self.data.qpos[self._qpos] = posture
         self.data.ctrl[self._drives] = posture
+        self.task.vary(np.random.default_rng([seed, PLACEMENT]))
         self.task.reset(rng, self.instruction)
         mujoco.mj_forward(self.model, self.data)
         return self.instruction

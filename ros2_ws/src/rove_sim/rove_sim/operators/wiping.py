@@ -7,9 +7,9 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
-from rove_sim.expert import AIR_SPEED, felt_goal
+from rove_sim.expert import felt_goal
 from rove_sim.operators.motion import Glide
-from rove_sim.tasks.erase_whiteboard import FACE_IN_HAND, HAND
+from rove_sim.tasks.erase_whiteboard import AIR_SPEED, FACE_IN_HAND, HAND
 from rove_teleop.retarget.model import KinematicModel
 
 # Axes of the board in the pelvis frame: x to the robot's right, y up, z towards the robot. A

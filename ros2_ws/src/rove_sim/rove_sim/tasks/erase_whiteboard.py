@@ -7,6 +7,7 @@ flat on it and is pressed.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import mujoco
@@ -18,6 +19,7 @@ from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
 from rove_sim.robot_model import OBJECT_CONTACT, ROBOT_CONTACT
 from rove_sim.tasks.base import Task, TaskStatus
+from rove_sim.tasks.plan import Plan, Waypoint, pose
 from rove_sim.tasks.strokes import MARKS, place_strokes, write_stroke
 
 BOARD_CENTRE = np.array([0.46, -0.07, 0.98])  # of the face, in the world, m
@@ -38,7 +40,15 @@ PRESS_FORCE_N = 6.0  # a light but deliberate push of a hand; a brush in passing
 PRESS_GAP_M = 0.004  # felt farther than this from a mark does not touch it (a tilted eraser)
 
 SUCCESS_SHARE = 0.95  # of the right ink
-DAMAGE_SHARE = 0.10  # of the other ink; more is a failure for good
+WITHDRAWN_M = 0.04  # between felt and board, when the hand counts as withdrawn
+WITHDRAW_S = 5.0  # after the last ink; a hand that leans on the board for longer is stuck
+NEAR_M = 0.03  # a felt this near to wrong ink is about to spoil it
+
+# How the work is done: a hand's breadth off the board between strokes; the goal lies inside the
+# board, and the drives turn that into 15-30 N. Deeper makes the felt stick and the body lean back.
+HOVER, PRESS_DEPTH = 0.05, 0.018  # m
+AIR_SPEED, PRESS_SPEED, WIPE_SPEED = 0.30, 0.12, 0.08  # m/s
+END_INK = 0.05  # m of ink at an end of a stroke whose height the felt takes there
 
 INK = {"red": (0.85, 0.08, 0.08, 1.0), "blue": (0.08, 0.15, 0.85, 1.0)}
 COLOURS = tuple(INK)
@@ -63,6 +73,7 @@ class EraseWhiteboard(Task):
         self._instruction = self.instructions[0]
         self._ink = np.ones((2, MARKS), dtype=bool)  # True where ink is left, [colour, mark]
         self._outcome = Outcome.UNKNOWN
+        self._clean_s: float | None = None  # when the right ink was gone, simulated time
         self.press_force = 0.0  # N, felt on board in the last physics step
 
     def start_posture(self) -> FloatArray:
@@ -139,7 +150,7 @@ class EraseWhiteboard(Task):
         """Write two new strokes."""
         self._instruction = instruction
         self._ink[:] = True
-        self._outcome, self.press_force = Outcome.UNKNOWN, 0.0
+        self._outcome, self._clean_s, self.press_force = Outcome.UNKNOWN, None, 0.0
         for colour, middle in enumerate(place_strokes(rng)):
             points = write_stroke(rng, middle)
             steps = np.diff(points, axis=0)
@@ -165,11 +176,25 @@ class EraseWhiteboard(Task):
         if self.press_force >= PRESS_FORCE_N:
             self._wipe()
         if self._outcome is Outcome.UNKNOWN:
-            status = self.status()
-            if status.damage > DAMAGE_SHARE:
-                self._outcome = Outcome.FAILURE
-            elif status.progress >= SUCCESS_SHARE:
-                self._outcome = Outcome.SUCCESS
+            self._outcome = self._judge()
+
+    def _judge(self) -> Outcome:
+        gone = 1.0 - self._ink.mean(axis=1)
+        if gone[1 - self._right] > 0.0:
+            return Outcome.FAILURE
+        if gone[self._right] < SUCCESS_SHARE:
+            return Outcome.UNKNOWN
+        if self._clean_s is None:
+            self._clean_s = self._data.time
+        if self._felt_on_board()[2] >= WITHDRAWN_M:
+            return Outcome.SUCCESS
+        late = self._data.time - self._clean_s > WITHDRAW_S
+        return Outcome.FAILURE if late else Outcome.UNKNOWN
+
+    def _felt_on_board(self) -> FloatArray:
+        """Return the (3,) m middle of the felt's face in the board frame."""
+        place: FloatArray = (self._data.site_xpos[self._face] - BOARD_CENTRE) @ BOARD_AXES
+        return place
 
     def _contact_force(self) -> float:
         """Return the sum of normal forces between felt and board, N."""
@@ -195,8 +220,58 @@ class EraseWhiteboard(Task):
         """Return the shares of right and wrong ink that are gone, and the verdict."""
         gone = 1.0 - self._ink.mean(axis=1)
         return TaskStatus(
-            self._instruction, float(gone[self._right]), float(gone[1 - self._right]), self._outcome
+            self._instruction,
+            float(gone[self._right]),
+            float(gone[1 - self._right]),
+            self._outcome,
+            self._near_failure(),
         )
+
+    def _near_failure(self) -> str:
+        if self._outcome is not Outcome.UNKNOWN:
+            return ""
+        wrong = self._model.geom_pos[self._marks[1 - self._right], :2]
+        felt = self._felt_on_board()
+        reach = FELT_HALF[1:] + NEAR_M / 2
+        if felt[2] < NEAR_M and (np.abs(wrong - felt[:2]) <= reach).all(axis=1).any():
+            return "the eraser comes down on the wrong stroke"
+        if self._clean_s is not None and self._data.time - self._clean_s > WITHDRAW_S / 2:
+            return "the hand stays on the board"
+        return ""
+
+    def plan(self) -> Plan:
+        """Return the way over what is left of the right ink, from its left end to the right."""
+        ink = self._model.geom_pos[self._marks[self._right][self._ink[self._right]], :2]
+        if self._clean_s is not None or not len(ink):
+            away = self._felt_on_board()
+            return (self._waypoint("withdraw", away[:2], 2 * HOVER, AIR_SPEED),)
+        half = float(FELT_HALF[1])
+        left, right = float(ink[:, 0].min()), float(ink[:, 0].max())
+        begin = np.array([left - 0.4 * half, _height(ink[ink[:, 0] <= left + END_INK, 1])])
+        end = np.array([right + 0.4 * half, _height(ink[ink[:, 0] >= right - END_INK, 1])])
+        return (
+            self._waypoint("reach", begin, HOVER, AIR_SPEED),
+            self._waypoint("press", begin, -PRESS_DEPTH, PRESS_SPEED),
+            self._waypoint("wipe", end, -PRESS_DEPTH, WIPE_SPEED),
+            self._waypoint("withdraw", end, 2 * HOVER, AIR_SPEED),
+        )
+
+    def _waypoint(self, phase: str, place: FloatArray, off: float, speed: float) -> Waypoint:
+        """Return a flat felt at (2,) m on the board, ``off`` m from it."""
+        facing = np.stack([-BOARD_AXES[:, 2], -BOARD_AXES[:, 0], BOARD_AXES[:, 1]], axis=1)
+        middle = BOARD_CENTRE + BOARD_AXES @ np.array([*place, off])
+        return Waypoint(phase, pose(middle, facing), 1.0, speed, press=off < 0.0)
+
+    def tool_in_wrist(self) -> FloatArray:
+        """Return the (4, 4) pose of the felt's face in the right wrist; x leaves the face."""
+        data, wrist = self._data, self._model.body(self.spec.frames["right_wrist"]).id
+        turn = data.xmat[wrist].reshape(3, 3)
+        place = turn.T @ (data.site_xpos[self._face] - data.xpos[wrist])
+        return pose(place, turn.T @ data.site_xmat[self._face].reshape(3, 3))
+
+    def parts(self) -> Mapping[str, FloatArray]:
+        """Return the board: its frame in the middle of the face, z out of it."""
+        return {"board": pose(BOARD_CENTRE, BOARD_AXES)}
 
     def board_in_pelvis(self) -> FloatArray:
         """Return the (4, 4) pose of the board frame in the pelvis frame, m."""
@@ -212,6 +287,11 @@ class EraseWhiteboard(Task):
         turn = self._data.xmat[self._pelvis].reshape(3, 3)
         seen: FloatArray = (marks - self._data.xpos[self._pelvis]) @ turn
         return seen
+
+
+def _height(values: FloatArray) -> float:
+    """Return the middle of (M,) m heights."""
+    return float(values.min() + values.max()) / 2
 
 
 def _quat(axes: FloatArray) -> FloatArray:
