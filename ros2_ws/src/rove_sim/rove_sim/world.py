@@ -11,6 +11,7 @@ from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec
 from rove_sim.robot_model import TIMESTEP_S, build_robot
 from rove_sim.tasks import make_task
+from rove_sim.tasks.plan import pose
 from rove_sim.variation import check_variation
 
 Image = npt.NDArray[np.uint8]
@@ -101,6 +102,12 @@ class World:
     def timestep_s(self) -> float:
         """Length of one step, s."""
         return TIMESTEP_S
+
+    @property
+    def pelvis(self) -> FloatArray:
+        """(4, 4) pose of the robot's pelvis in the world, m."""
+        body = self.model.body(self.spec.frames["pelvis"]).id
+        return pose(self.data.xpos[body], self.data.xmat[body].reshape(3, 3))
 
     def joint_positions(self) -> FloatArray:
         """Return (N,) rad, measured."""

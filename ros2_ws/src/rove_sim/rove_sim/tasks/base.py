@@ -69,9 +69,9 @@ class Task(ABC):
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add the task's objects to a scene that holds the robot."""
 
-    @abstractmethod
     def bind(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Remember the compiled scene."""
+        self._model, self._data = model, data
 
     def vary(self, rng: np.random.Generator) -> None:
         """Change placement and looks within ``ranges``; ``reset`` follows. Default: nothing.
@@ -108,19 +108,16 @@ class Task(ABC):
         """Return name -> (4, 4) world pose, m, of the things that matter in the scene now."""
         return {}
 
-    @abstractmethod
     def marks_in_pelvis(self) -> FloatArray:
-        """Return (M, 3) m, places that still want work, in the pelvis frame.
+        """Return (M, 3) m, places that still want work, in the pelvis frame: those of the plan.
 
         Eyes of the scripted person; a policy never gets this.
         """
-
-    @abstractmethod
-    def board_in_pelvis(self) -> FloatArray:
-        """Return the (4, 4) pose of the workplace in the pelvis frame, m, z towards the robot.
-
-        Eyes of the scripted person; a policy never gets this.
-        """
+        data = self._data
+        pelvis = self._model.body(self.spec.frames["pelvis"]).id
+        places = np.array([waypoint.place for waypoint in self.plan()]).reshape(-1, 3)
+        seen: FloatArray = (places - data.xpos[pelvis]) @ data.xmat[pelvis].reshape(3, 3)
+        return seen
 
     def choose_instruction(self, rng: np.random.Generator, instruction: str | None) -> str:
         """Return the given instruction or a random one; layouts do not depend on which.

@@ -140,7 +140,7 @@ class EraseWhiteboard(Task):
 
     def bind(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Remember the compiled scene and where the marks are in it."""
-        self._model, self._data = model, data
+        super().bind(model, data)
         self._marks = np.array([[model.geom(f"{c}_{i}").id for i in range(MARKS)] for c in COLOURS])
         self._board, self._felt = model.geom("board").id, model.geom("felt").id
         self._face = model.site("eraser_face").id
@@ -173,9 +173,11 @@ class EraseWhiteboard(Task):
     def update(self) -> None:
         """Wipe the marks under a pressed felt, then judge."""
         self.press_force = self._contact_force()
-        if self.press_force >= PRESS_FORCE_N:
+        pressed = self.press_force >= PRESS_FORCE_N
+        if pressed:
             self._wipe()
-        if self._outcome is Outcome.UNKNOWN:
+        # Nothing else changes the verdict than ink and, after the last ink, the withdrawal.
+        if self._outcome is Outcome.UNKNOWN and (pressed or self._clean_s is not None):
             self._outcome = self._judge()
 
     def _judge(self) -> Outcome:
@@ -201,11 +203,11 @@ class EraseWhiteboard(Task):
         if not self._data.ncon:
             return 0.0
         total, force = 0.0, np.zeros(6)
-        pairs = self._data.contact.geom
-        wanted = (pairs == self._felt).any(axis=1) & (pairs == self._board).any(axis=1)
-        for i in np.flatnonzero(wanted):
-            mujoco.mj_contactForce(self._model, self._data, int(i), force)
-            total += force[0]
+        wanted = {self._felt, self._board}
+        for i, pair in enumerate(self._data.contact.geom.tolist()):
+            if set(pair) == wanted:
+                mujoco.mj_contactForce(self._model, self._data, i, force)
+                total += force[0]
         return total
 
     def _wipe(self) -> None:
@@ -260,7 +262,9 @@ class EraseWhiteboard(Task):
         """Return a flat felt at (2,) m on the board, ``off`` m from it."""
         facing = np.stack([-BOARD_AXES[:, 2], -BOARD_AXES[:, 0], BOARD_AXES[:, 1]], axis=1)
         middle = BOARD_CENTRE + BOARD_AXES @ np.array([*place, off])
-        return Waypoint(phase, pose(middle, facing), 1.0, speed, press=off < 0.0)
+        return Waypoint(
+            phase, pose(middle, facing), 1.0, speed, press=off < 0.0, look=phase == "wipe"
+        )
 
     def tool_in_wrist(self) -> FloatArray:
         """Return the (4, 4) pose of the felt's face in the right wrist; x leaves the face."""

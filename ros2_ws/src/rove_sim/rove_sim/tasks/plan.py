@@ -24,6 +24,10 @@ class Waypoint:
         hold_s: s to stay there: fingers take time to close, things to settle.
         press: the goal lies inside something hard and is not reached; what counts is the way
             along the surface, so nearness is measured across the surface (the tool's y and z).
+        look: look again when it is done, and ask for a new plan: the hand may be empty.
+
+    A waypoint is done when the goal has come there at ``speed``, the fingers too, ``hold_s`` is
+    over and the tool is near enough.
     """
 
     phase: str
@@ -34,6 +38,7 @@ class Waypoint:
     turn_tolerance: float = 0.15
     hold_s: float = 0.0
     press: bool = False
+    look: bool = False
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tool", frozen_floats(self.tool, (4, 4), "waypoint"))
