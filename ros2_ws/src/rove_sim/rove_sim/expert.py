@@ -16,14 +16,13 @@ from rove_core.robot import RobotSpec
 from rove_sim.arm_ik import ArmIk
 from rove_sim.tasks.erase_whiteboard import (
     AIR_SPEED,
-    FACE_IN_HAND,
     FELT_HALF,
-    HAND,
     HOVER,
     PRESS_DEPTH,
     PRESS_SPEED,
     WIPE_SPEED,
 )
+from rove_sim.tasks.workplace import FIST
 
 PERIOD_S = 0.05  # one target per 20 Hz frame
 
@@ -39,7 +38,8 @@ class Expert:
     def __init__(self, spec: RobotSpec, rest: FloatArray) -> None:
         """Args: spec: the robot; rest: (N,) rad, the task's start posture."""
         self._rest = rest.copy()
-        self._ik = ArmIk(spec, HAND, FACE_IN_HAND, rest)
+        fist = spec.frame(FIST)
+        self._ik = ArmIk(spec, fist.parent, fist.in_parent, rest)
         self._target = rest.copy()
         self._felt: FloatArray | None = None  # (3,) m planned, board frame
         self._velocity = np.zeros(3)

@@ -10,6 +10,7 @@ from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec
 from rove_sim.robot_model import TIMESTEP_S, build_robot
+from rove_sim.scenery import Scenery
 from rove_sim.tasks import make_task
 from rove_sim.tasks.plan import pose
 from rove_sim.variation import check_variation
@@ -55,9 +56,12 @@ class World:
         scene = scene or build_robot(spec)
         _add_room(scene)
         self.task.build(scene)
+        self._scenery = Scenery(spec, self.task.variation)
+        self._scenery.build(scene)
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.task.bind(self.model, self.data)
+        self._scenery.bind(self.model)
         joints = [self.model.joint(name) for name in spec.joint_names]
         self._qpos = np.array([int(joint.qposadr[0]) for joint in joints])
         self._qvel = np.array([int(joint.dofadr[0]) for joint in joints])
@@ -78,7 +82,9 @@ class World:
         posture = self.task.start_posture()
         self.data.qpos[self._qpos] = posture
         self.data.ctrl[self._drives] = posture
-        self.task.vary(np.random.default_rng([seed, PLACEMENT]))
+        varied = np.random.default_rng([seed, PLACEMENT])
+        self.task.vary(varied)
+        self._scenery.vary(varied)
         self.task.reset(rng, self.instruction)
         mujoco.mj_forward(self.model, self.data)
         return self.instruction

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 TASKS = {
     "erase_whiteboard": "rove_sim.tasks.erase_whiteboard:EraseWhiteboard",
     "bread_toaster": "rove_sim.tasks.bread_toaster:BreadToaster",
+    "press_button": "rove_sim.tasks.press_button:PressButton",
+    "push_block": "rove_sim.tasks.push_block:PushBlock",
+    "place_cup": "rove_sim.tasks.place_cup:PlaceCup",
 }
 
 

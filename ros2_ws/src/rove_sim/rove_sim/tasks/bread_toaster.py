@@ -15,10 +15,8 @@ import mujoco
 import numpy as np
 
 from rove_core.arrays import FloatArray
-from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
-from rove_sim.arm_ik import posture_at
-from rove_sim.tasks.base import Task, TaskStatus
+from rove_sim.tasks.base import TaskStatus
 from rove_sim.tasks.furniture import (
     BASE,
     HOLDER_FLOOR,
@@ -33,14 +31,14 @@ from rove_sim.tasks.furniture import (
     add_toaster,
 )
 from rove_sim.tasks.plan import Plan, Waypoint, pose
-from rove_sim.tasks.things import Hand, Loose, firm_grip, quat
-from rove_sim.tasks.workplace import PINCH, SIDE, Workplace
+from rove_sim.tasks.table import TABLE_AT, TableTask
+from rove_sim.tasks.things import Loose
+from rove_sim.tasks.workplace import PINCH
 from rove_sim.variation import Range
 
 SLOTS = ("near", "far")
-# Shares of the reach from the right shoulder: the near slice, the middle of the toaster, and the
-# top of the table.
-SLICE_AT, TOASTER_AT, TABLE_AT = (0.66, -0.10), (0.70, 0.28), -0.55
+# Shares of the reach from the right shoulder: the near slice, the middle of the toaster.
+SLICE_AT, TOASTER_AT = (0.66, -0.10), (0.70, 0.28)
 SLICE_SPACING = 0.09  # m from the near to the far slice; fingers need room behind the near one
 SLICE_SPREAD, TOASTER_SPREAD = 0.010, 0.010  # m, drawn in every trial
 
@@ -58,11 +56,9 @@ AIR_SPEED, NEAR_SPEED, INSERT_SPEED = 0.30, 0.12, 0.08  # m/s
 IN_SLOT_M = 0.012  # above the slot's floor: a slice that went in all the way
 STUCK_TILT = 0.45  # rad from upright: the hand has no grip for that
 RETRACTED_M = 0.10  # between tool and grip when the hand counts as retracted
-JUDGE_STEPS = 4  # physics steps between two looks; each costs as much as a step
-STAYS_S = 0.5  # for so long a verdict must hold before it counts
 
 
-class BreadToaster(Task):
+class BreadToaster(TableTask):
     """See the module."""
 
     name: ClassVar[str] = "bread_toaster"
@@ -78,66 +74,35 @@ class BreadToaster(Task):
         }
     )
 
-    def __init__(self, spec: RobotSpec) -> None:
-        super().__init__(spec)
-        self._instruction = self.instructions[0]
-        self._outcome = Outcome.UNKNOWN
-        self._since_s: float | None = None  # since when the verdict holds
-        self._shift = np.zeros(4)
-        self._steps = 0
+    tool: ClassVar[str] = PINCH
 
-    def start_posture(self) -> FloatArray:
-        """Return the (N,) rad posture: the open hand right of the slices and above them."""
-        return self._start
-
-    def build(self, scene: mujoco.MjSpec) -> None:
-        """Add table, rack, slices and toaster, and the tool frame."""
-        firm_grip(scene)
-        self._place = Workplace.of(self.spec, scene)
-        table = self._place.place(SLICE_AT[0], 0.0, TABLE_AT)
-        self._table = float(table[2])
-        add_table(scene, self._table, table[0])
-        self._rack_at = self._place.place(*SLICE_AT, TABLE_AT)
-        self._toaster_at = self._place.place(*TOASTER_AT, TABLE_AT)
+    def furnish(self, scene: mujoco.MjSpec) -> FloatArray:
+        """Add table, rack, slices and toaster."""
+        self._rack_at = self.place.place(*SLICE_AT, TABLE_AT)
+        self._toaster_at = self.place.place(*TOASTER_AT, TABLE_AT)
+        self._table = float(self._rack_at[2])
+        add_table(scene, self._table, self._rack_at[0])
         add_rack(scene, SLICE_SPACING)
         add_toaster(scene)
         for name in ("slice", "other_slice"):
             add_slice(scene, name)
-        self._tool = self._place.tool_in_wrist(PINCH)
-        rest = self.spec.ready.copy()
-        for joint, angle in self.spec.finger_open.items():
-            rest[self.spec.index(joint)] = angle
-        begin = self._rack_at + np.array([0, -SLICE[1] / 2, SLICE[2]]) + START
-        in_pelvis = np.linalg.inv(self._place.pelvis) @ pose(begin)
-        self._start = posture_at(self.spec, self._tool, in_pelvis, rest)
-        wrist = scene.body(self.spec.frames[f"{SIDE}_wrist"])
-        wrist.add_site(name="tool", pos=self._tool[:3, 3], quat=quat(self._tool[:3, :3]))
+        start: FloatArray = self._rack_at + np.array([0, -SLICE[1] / 2, SLICE[2]]) + START
+        return start
 
     def bind(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Remember the compiled scene."""
         super().bind(model, data)
         self._slice = Loose(model, data, "slice")
         self._other = Loose(model, data, "other_slice")
-        self._hand = Hand(model, data, "tool")
         self._rack, self._toaster = model.body("rack").id, model.body("toaster").id
 
-    def vary(self, rng: np.random.Generator) -> None:
-        """Move rack and toaster."""
-        self._shift = np.array([r.draw(rng, self.variation) for r in self.ranges.values()])
-
-    def reset(self, rng: np.random.Generator, instruction: str) -> None:
+    def lay_out(self, rng: np.random.Generator) -> None:
         """Put the slices into the rack."""
-        self._instruction = instruction
-        self._outcome, self._since_s, self._steps = Outcome.UNKNOWN, None, 0
-        spread = rng.uniform(-1.0, 1.0, 4) * [
-            SLICE_SPREAD,
-            SLICE_SPREAD,
-            TOASTER_SPREAD,
-            TOASTER_SPREAD,
-        ]
+        shift = np.array(list(self._shift.values()))
+        spread = shift + rng.uniform(-1.0, 1.0, 4) * np.repeat([SLICE_SPREAD, TOASTER_SPREAD], 2)
         rack, toaster = self._rack_at.copy(), self._toaster_at.copy()
-        rack[:2] += self._shift[:2] + spread[:2]
-        toaster[:2] += self._shift[2:] + spread[2:]
+        rack[:2] += spread[:2]
+        toaster[:2] += spread[2:]
         self._model.body_pos[self._rack], self._model.body_pos[self._toaster] = rack, toaster
         up = HOLDER_FLOOR + SLICE[2] / 2 + 0.001
         for thing, forward in ((self._slice, 0.0), (self._other, SLICE_SPACING)):
@@ -146,7 +111,7 @@ class BreadToaster(Task):
 
     @property
     def _slot(self) -> str:
-        return SLOTS[self.instructions.index(self._instruction)]
+        return SLOTS[self.wanted]
 
     def _slot_at(self, slot: str, above: float) -> FloatArray:
         """Return the (4, 4) pose of a slice in a slot, ``above`` the slot's floor, m."""
@@ -191,28 +156,16 @@ class BreadToaster(Task):
 
     def _held(self) -> bool:
         """Tell whether at least two links of the hand touch the slice."""
-        return len(self._hand.touching(self._slice.body)) >= 2
+        return len(self.hand.touching(self._slice.body)) >= 2
 
-    def update(self) -> None:
-        """Judge 50 times a second; a verdict counts when it has held for a while."""
-        self._steps += 1
-        if self._steps % JUDGE_STEPS or self._outcome is not Outcome.UNKNOWN:
-            return
-        verdict = self._verdict()
-        if verdict is Outcome.UNKNOWN:
-            self._since_s = None
-        elif self._since_s is None:
-            self._since_s = self._data.time
-        elif self._data.time - self._since_s >= STAYS_S:
-            self._outcome = verdict
-
-    def _verdict(self) -> Outcome:
+    def verdict(self) -> Outcome:
+        """Return how the slice is now."""
         slot, still = self._in_slot(), self._slice.speed < 0.05
         if self._tilt() > STUCK_TILT and still and not self._held():
             return Outcome.FAILURE
         if self._slice.pose[2, 3] < self._table - 0.02:
             return Outcome.FAILURE
-        if not slot or not still or self._hand.touching(self._slice.body):
+        if not slot or not still or self.hand.touching(self._slice.body):
             return Outcome.UNKNOWN
         if slot != self._slot:
             return Outcome.FAILURE
@@ -220,7 +173,7 @@ class BreadToaster(Task):
         return Outcome.SUCCESS if inside and self._retracted() else Outcome.UNKNOWN
 
     def _retracted(self) -> bool:
-        return bool(np.linalg.norm(self._hand.tool[:3, 3] - self._grip()) > RETRACTED_M)
+        return bool(np.linalg.norm(self.hand.tool[:3, 3] - self._grip()) > RETRACTED_M)
 
     def _grip(self) -> FloatArray:
         """Return the (3,) m place of the grip at the slice as it stands, world."""
@@ -258,7 +211,7 @@ class BreadToaster(Task):
 
     def plan(self) -> Plan:
         """Return the way from the slice as it is into the slot."""
-        tool, slot = self._hand.tool, self._in_slot()
+        tool, slot = self.hand.tool, self._in_slot()
         if slot and self._height() < IN_SLOT_M:
             return self._leave(tool) if not self._retracted() else ()
         slice_pose = self._slice.pose
@@ -310,10 +263,6 @@ class BreadToaster(Task):
             Waypoint("retract", out, OPEN, NEAR_SPEED, 0.03),
             Waypoint("retract", up, OPEN, AIR_SPEED, 0.03),
         )
-
-    def tool_in_wrist(self) -> FloatArray:
-        """Return the (4, 4) pose of the pinch in the right wrist."""
-        return self._tool
 
     def parts(self) -> Mapping[str, FloatArray]:
         """Return slices, rack and toaster (origins of the latter two on the table)."""

@@ -8,6 +8,7 @@ flat on it and is pressed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import ClassVar
 
 import mujoco
@@ -21,16 +22,18 @@ from rove_sim.robot_model import OBJECT_CONTACT, ROBOT_CONTACT
 from rove_sim.tasks.base import Task, TaskStatus
 from rove_sim.tasks.plan import Plan, Waypoint, pose
 from rove_sim.tasks.strokes import MARKS, place_strokes, write_stroke
+from rove_sim.tasks.workplace import FIST, Workplace
+from rove_sim.variation import Range
 
-BOARD_CENTRE = np.array([0.46, -0.07, 0.98])  # of the face, in the world, m
+# The middle of the face, in shares of the reach from the right shoulder: on the G1 that is
+# (0.46, -0.07, 0.98) m, where the whole board is reached with a flat eraser.
+BOARD_AT = (0.82, 0.054, -0.165)
 BOARD_HALF = (0.20, 0.15, 0.01)  # m
 # Columns: the board frame's axes in the world (x to the robot's right, y up, z to the robot).
 BOARD_AXES = np.array([[0.0, 0.0, -1.0], [-1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
 
-HAND = "right_hand_palm_link"
-# The felt's face is 5 x 8 cm: the long side across the hand, so that one pass covers a stroke.
-# Its frame: that of the palm link, in the middle of the face; x leaves the face.
-FACE_IN_HAND = np.array([0.132, 0.030, 0.0])  # m, just beyond the curled fingers
+# The felt's face is 5 x 8 cm: the long side across the hand, so that one pass covers a stroke. It
+# lies in the profile's frame `right_fist`, whose x leaves the face.
 FELT_HALF = np.array([0.010, 0.025, 0.040])  # m
 
 # Felt glides on a whiteboard and gives: without the softness a touch-down peaks at 300 N.
@@ -54,19 +57,20 @@ INK = {"red": (0.85, 0.08, 0.08, 1.0), "blue": (0.08, 0.15, 0.85, 1.0)}
 COLOURS = tuple(INK)
 MARK_WIDTH, MARK_HEIGHT = 0.009, 0.001  # m; 2-3 pixels of a 128 x 128 ego picture
 
-# Start: eraser 10 cm off the board, below and right of all ink; left arm away from the board.
-READY = {
-    "left_shoulder_pitch_joint": 0.2,
-    "left_shoulder_roll_joint": 0.25,
-    "left_elbow_joint": 0.9,
-}
-
 
 class EraseWhiteboard(Task):
     """See the module."""
 
     name: ClassVar[str] = "erase_whiteboard"
     instructions: ClassVar[tuple[str, ...]] = tuple(f"erase the {colour} stroke" for colour in INK)
+
+    ranges: ClassVar[Mapping[str, Range]] = MappingProxyType(
+        {
+            "board_x": Range(-0.03, 0.01, "m", "the board's place, away from the robot"),
+            "board_y": Range(-0.03, 0.03, "m", "the board's place, to the left"),
+            "board_z": Range(-0.03, 0.03, "m", "the board's height"),
+        }
+    )
 
     def __init__(self, spec: RobotSpec) -> None:
         super().__init__(spec)
@@ -78,16 +82,17 @@ class EraseWhiteboard(Task):
 
     def start_posture(self) -> FloatArray:
         """Return the (N,) rad start: right fist closed round the eraser in front of the board."""
-        posture = self.spec.home.copy()
-        closed = {k: v for k, v in self.spec.finger_closed.items() if k.startswith("right")}
-        for joint, angle in (READY | closed).items():
-            posture[self.spec.index(joint)] = angle
+        posture = self.spec.ready.copy()
+        for joint in self.spec.groups["right_hand"]:
+            posture[self.spec.index(joint)] = self.spec.finger_closed[joint]
         return posture
 
     def build(self, scene: mujoco.MjSpec) -> None:
         """Add board, ink and eraser."""
+        self._plain_centre = Workplace.of(self.spec, scene).place(*BOARD_AT)
+        self._centre = self._plain_centre
         world, box = scene.worldbody, mujoco.mjtGeom.mjGEOM_BOX
-        board = world.add_body(name="board", pos=BOARD_CENTRE, quat=_quat(BOARD_AXES))
+        board = world.add_body(name="board", pos=self._centre, quat=_quat(BOARD_AXES))
         board.add_geom(
             name="board",
             type=box,
@@ -97,7 +102,7 @@ class EraseWhiteboard(Task):
             contype=OBJECT_CONTACT,
             conaffinity=ROBOT_CONTACT,
         )
-        _decoration(board)
+        _decoration(board, float(self._centre[2]))
         for colour, rgba in INK.items():
             for mark in range(MARKS):
                 # Not at the origin: MuJoCo would compile a shortcut that ignores later moves.
@@ -111,13 +116,14 @@ class EraseWhiteboard(Task):
                     contype=0,
                     conaffinity=0,
                 )
-        hand = scene.body(HAND)
-        centre = FACE_IN_HAND - [FELT_HALF[0], 0, 0]
+        fist = self.spec.frame(FIST)
+        hand, turn = scene.body(fist.parent), fist.in_parent[:3, :3]
         hand.add_geom(
             name="felt",
             type=box,
             size=FELT_HALF,
-            pos=centre,
+            pos=fist.position - turn @ [FELT_HALF[0], 0, 0],
+            quat=_quat(turn),
             rgba=(0.25, 0.25, 0.27, 1),
             mass=0.03,
             friction=FELT_FRICTION,
@@ -133,10 +139,11 @@ class EraseWhiteboard(Task):
             mass=0.03,
             contype=0,
             conaffinity=0,
-            pos=centre - [FELT_HALF[0] + 0.018, 0, 0],
+            pos=fist.position - turn @ [2 * FELT_HALF[0] + 0.018, 0, 0],
+            quat=_quat(turn),
             rgba=(0.95, 0.75, 0.1, 1),
         )
-        hand.add_site(name="eraser_face", pos=FACE_IN_HAND)
+        hand.add_site(name="eraser_face", pos=fist.position, quat=_quat(turn))
 
     def bind(self, model: mujoco.MjModel, data: mujoco.MjData) -> None:
         """Remember the compiled scene and where the marks are in it."""
@@ -144,7 +151,14 @@ class EraseWhiteboard(Task):
         self._marks = np.array([[model.geom(f"{c}_{i}").id for i in range(MARKS)] for c in COLOURS])
         self._board, self._felt = model.geom("board").id, model.geom("felt").id
         self._face = model.site("eraser_face").id
+        self._board_body = model.body("board").id
         self._pelvis = model.body(self.spec.frames["pelvis"]).id
+
+    def vary(self, rng: np.random.Generator) -> None:
+        """Move the board."""
+        shift = np.array([r.draw(rng, self.variation) for r in self.ranges.values()])
+        self._centre = self._plain_centre + shift
+        self._model.body_pos[self._board_body] = self._centre
 
     def reset(self, rng: np.random.Generator, instruction: str) -> None:
         """Write two new strokes."""
@@ -195,7 +209,7 @@ class EraseWhiteboard(Task):
 
     def _felt_on_board(self) -> FloatArray:
         """Return the (3,) m middle of the felt's face in the board frame."""
-        place: FloatArray = (self._data.site_xpos[self._face] - BOARD_CENTRE) @ BOARD_AXES
+        place: FloatArray = (self._data.site_xpos[self._face] - self._centre) @ BOARD_AXES
         return place
 
     def _contact_force(self) -> float:
@@ -261,7 +275,7 @@ class EraseWhiteboard(Task):
     def _waypoint(self, phase: str, place: FloatArray, off: float, speed: float) -> Waypoint:
         """Return a flat felt at (2,) m on the board, ``off`` m from it."""
         facing = np.stack([-BOARD_AXES[:, 2], -BOARD_AXES[:, 0], BOARD_AXES[:, 1]], axis=1)
-        middle = BOARD_CENTRE + BOARD_AXES @ np.array([*place, off])
+        middle = self._centre + BOARD_AXES @ np.array([*place, off])
         return Waypoint(
             phase, pose(middle, facing), 1.0, speed, press=off < 0.0, look=phase == "wipe"
         )
@@ -275,14 +289,14 @@ class EraseWhiteboard(Task):
 
     def parts(self) -> Mapping[str, FloatArray]:
         """Return the board: its frame in the middle of the face, z out of it."""
-        return {"board": pose(BOARD_CENTRE, BOARD_AXES)}
+        return {"board": pose(self._centre, BOARD_AXES)}
 
     def board_in_pelvis(self) -> FloatArray:
         """Return the (4, 4) pose of the board frame in the pelvis frame, m."""
         turn = self._data.xmat[self._pelvis].reshape(3, 3)
         pose = np.eye(4)
         pose[:3, :3] = turn.T @ BOARD_AXES
-        pose[:3, 3] = turn.T @ (BOARD_CENTRE - self._data.xpos[self._pelvis])
+        pose[:3, 3] = turn.T @ (self._centre - self._data.xpos[self._pelvis])
         return pose
 
     def marks_in_pelvis(self) -> FloatArray:
@@ -304,7 +318,7 @@ def _quat(axes: FloatArray) -> FloatArray:
     return quat
 
 
-def _decoration(board: mujoco.MjsBody) -> None:
+def _decoration(board: mujoco.MjsBody, height: float) -> None:
     """Add frame and stand, which nothing touches."""
     box = mujoco.mjtGeom.mjGEOM_BOX
     x, y, _ = BOARD_HALF
@@ -316,7 +330,6 @@ def _decoration(board: mujoco.MjsBody) -> None:
         ((-x - 0.006, 0, -0.01), (0.006, y, 0.013)),
     ):
         board.add_geom(type=box, pos=position, size=size, rgba=metal, contype=0, conaffinity=0)
-    height = BOARD_CENTRE[2]
     board.add_geom(
         type=box,
         pos=(0, -height / 2, -0.035),
