@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
@@ -12,6 +13,7 @@ from rove_sim.arm_ik import ArmIk
 from rove_sim.expert import PERIOD_S, Expert
 from rove_sim.tasks.erase_whiteboard import EraseWhiteboard
 from rove_sim.tasks.follow import Follower
+from rove_sim.tasks.plan import Plan
 from rove_sim.tasks.workplace import SIDE
 from rove_sim.world import World
 
@@ -54,9 +56,10 @@ class PlanExpert:
 
     Args:
         world: the lab.
+        look: returns the plan instead of the task; a mistaken person has another one.
     """
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, look: Callable[[], Plan] | None = None) -> None:
         self._world, spec = world, world.spec
         rest = world.task.start_posture()
         wrist = spec.frames[f"{SIDE}_wrist"]
@@ -65,7 +68,7 @@ class PlanExpert:
         names = [spec.joint_names[i] for i in self._fingers]
         self._open = np.array([spec.finger_open[name] for name in names])
         self._closed = np.array([spec.finger_closed[name] for name in names])
-        self.follower = Follower(world.task.plan)
+        self.follower = Follower(look or world.task.plan)
         self.reset(world.joint_positions())
 
     def reset(self, joints: FloatArray) -> None:
@@ -74,12 +77,24 @@ class PlanExpert:
         self._ik.reset(joints)
         self.follower.restart(0.0)
 
-    def act(self, joints: FloatArray) -> FloatArray:
-        """Return the (N,) rad target for the next 50 ms from measured joints, (N,) rad."""
+    def act(
+        self, joints: FloatArray, aside: FloatArray | None = None, hand_open: bool = False
+    ) -> FloatArray:
+        """Return the (N,) rad target for the next 50 ms.
+
+        Args:
+            joints: (N,) rad, measured.
+            aside: (3,) m in the world, added to where the hand should be: tremor, a wrong move.
+            hand_open: the fingers let go, whatever the plan says.
+        """
         pelvis = self._world.pelvis
         tool = pelvis @ self._ik.tool_in_pelvis(joints).homogeneous
-        goal = np.linalg.inv(pelvis) @ self.follower.step(tool, PERIOD_S)
-        self._target[self._ik.indices] = self._ik.follow(pin.SE3(goal), PERIOD_S)
-        share = self.follower.fingers
+        goal = self.follower.step(tool, PERIOD_S)
+        if aside is not None:
+            goal[:3, 3] += aside
+        self._target[self._ik.indices] = self._ik.follow(
+            pin.SE3(np.linalg.inv(pelvis) @ goal), PERIOD_S
+        )
+        share = 0.0 if hand_open else self.follower.fingers
         self._target[self._fingers] = self._open + share * (self._closed - self._open)
         return self._target.copy()

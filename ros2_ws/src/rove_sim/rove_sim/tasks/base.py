@@ -60,6 +60,7 @@ class Task(ABC):
     def __init__(self, spec: RobotSpec) -> None:
         self.spec = spec
         self.variation = 0.0
+        self._instruction = self.instructions[0]
 
     @abstractmethod
     def start_posture(self) -> FloatArray:
@@ -99,6 +100,24 @@ class Task(ABC):
         Asked again after something went wrong it starts where the work stands: a dropped thing is
         reached for again. Eyes and skill of operators and experts; a policy never gets this.
         """
+
+    def goal_of(self, instruction: str) -> int:
+        """Return which of the scene's goals an instruction means; two wordings may mean one."""
+        return self.instructions.index(instruction)
+
+    def plan_for(self, instruction: str) -> Plan:
+        """Return ``plan`` as if something else had been asked: what a mistaken person does.
+
+        Raises:
+            ConfigError: an instruction this task does not know.
+        """
+        if instruction not in self.instructions:
+            raise ConfigError("instruction", instruction, self.instructions, f"task {self.name}")
+        asked, self._instruction = self._instruction, instruction
+        try:
+            return self.plan()
+        finally:
+            self._instruction = asked
 
     @abstractmethod
     def tool_in_wrist(self) -> FloatArray:

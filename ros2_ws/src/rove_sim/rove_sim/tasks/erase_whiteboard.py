@@ -8,6 +8,7 @@ flat on it and is pressed.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from types import MappingProxyType
 from typing import ClassVar
 
@@ -55,6 +56,8 @@ END_INK = 0.05  # m of ink at an end of a stroke whose height the felt takes the
 
 INK = {"red": (0.85, 0.08, 0.08, 1.0), "blue": (0.08, 0.15, 0.85, 1.0)}
 COLOURS = tuple(INK)
+# Side -> axis of the board frame (0 to the right, 1 up) and which end of it.
+SIDES = {"left": (0, -1.0), "right": (0, 1.0), "lower": (1, -1.0), "upper": (1, 1.0)}
 MARK_WIDTH, MARK_HEIGHT = 0.009, 0.001  # m; 2-3 pixels of a 128 x 128 ego picture
 
 
@@ -64,6 +67,8 @@ class EraseWhiteboard(Task):
     name: ClassVar[str] = "erase_whiteboard"
     instructions: ClassVar[tuple[str, ...]] = tuple(f"erase the {colour} stroke" for colour in INK)
 
+    by_side: ClassVar[tuple[str, ...]] = tuple(f"erase the {side} stroke" for side in SIDES)
+    """Accepted always, drawn at a variation above 0, and then only where they leave no doubt."""
     ranges: ClassVar[Mapping[str, Range]] = MappingProxyType(
         {
             "board_x": Range(-0.03, 0.01, "m", "the board's place, away from the robot"),
@@ -74,7 +79,6 @@ class EraseWhiteboard(Task):
 
     def __init__(self, spec: RobotSpec) -> None:
         super().__init__(spec)
-        self._instruction = self.instructions[0]
         self._ink = np.ones((2, MARKS), dtype=bool)  # True where ink is left, [colour, mark]
         self._outcome = Outcome.UNKNOWN
         self._clean_s: float | None = None  # when the right ink was gone, simulated time
@@ -165,7 +169,8 @@ class EraseWhiteboard(Task):
         self._instruction = instruction
         self._ink[:] = True
         self._outcome, self._clean_s, self.press_force = Outcome.UNKNOWN, None, 0.0
-        for colour, middle in enumerate(place_strokes(rng)):
+        self._middles = place_strokes(rng, self.variation)
+        for colour, middle in enumerate(self._middles):
             points = write_stroke(rng, middle)
             steps = np.diff(points, axis=0)
             ids = self._marks[colour]
@@ -182,7 +187,34 @@ class EraseWhiteboard(Task):
     @property
     def _right(self) -> int:
         """Index of the colour to erase."""
-        return self.instructions.index(self._instruction)
+        return self.goal_of(self._instruction)
+
+    def goal_of(self, instruction: str) -> int:
+        """Return the index of the colour that an instruction means in this trial."""
+        if instruction in self.instructions:
+            return self.instructions.index(instruction)
+        axis, end = list(SIDES.values())[self.by_side.index(instruction)]
+        return int(np.argmax(end * self._middles[:, axis]))
+
+    def choose_instruction(self, rng: np.random.Generator, instruction: str | None) -> str:
+        """Return the given instruction or a random one, by colour or by side.
+
+        Raises:
+            ConfigError: an instruction this task does not know.
+        """
+        by_colour = super().choose_instruction(
+            rng, None if instruction in self.by_side else instruction
+        )
+        if instruction is not None:
+            return instruction
+        chance = np.random.default_rng(deepcopy(rng).integers(2**32)).random(2)
+        if chance[0] >= 0.5 * self.variation:
+            return by_colour
+        # What ``reset`` is about to draw, seen beforehand.
+        middles = place_strokes(deepcopy(rng), self.variation)
+        axis = int(np.argmax(np.abs(middles[0] - middles[1])))
+        sides = [side for side, (along, _) in SIDES.items() if along == axis]
+        return f"erase the {sides[int(chance[1] < 0.5)]} stroke"
 
     def update(self) -> None:
         """Wipe the marks under a pressed felt, then judge."""

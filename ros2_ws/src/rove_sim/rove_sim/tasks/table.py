@@ -36,7 +36,6 @@ class TableTask(Task):
 
     def __init__(self, spec: RobotSpec) -> None:
         super().__init__(spec)
-        self._instruction = self.instructions[0]
         self._outcome = Outcome.UNKNOWN
         self._since_s: float | None = None  # since when the verdict holds
         self._steps = 0
