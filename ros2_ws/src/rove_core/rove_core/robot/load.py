@@ -25,8 +25,8 @@ from rove_core.robot.workspace import read_workspace
 __all__ = ["LIMIT_KEYS", "REQUIRED_FRAMES", "available_robots", "load_robot", "profile_path"]
 
 SECTIONS = (
-    "urdf", "groups", "fixed", "frames", "limits", "home", "rest", "fingers", "hands", "collision",
-    "workspace", "cameras",
+    "urdf", "groups", "fixed", "frames", "limits", "home", "rest", "ready", "fingers", "hands",
+    "collision", "workspace", "cameras",
 )  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def _build(profile: Table, path: Path) -> RobotSpec:
     limits = read_limits(profile, urdf, groups, names)
     home = _posture(profile.table("home"), names, limits, None)
     rest = _posture(profile.optional("rest"), names, limits, home)
+    ready = _posture(profile.optional("ready"), names, limits, home)
     hands = read_hands(profile, groups, (*frames, *offsets))
     fingers = profile.table("fingers")
     fingers.only(("open", "closed"))
@@ -101,6 +102,7 @@ def _build(profile: Table, path: Path) -> RobotSpec:
         mesh_root=mesh_root,
         offsets=offsets,
         rest=rest,
+        ready_posture=ready,
         collision=collision,
         workspace=read_workspace(profile, frames),
         hands=hands,

@@ -67,6 +67,8 @@ class RobotSpec:
         urdf_path, mesh_root: the model's files on this machine (not part of the digest).
         offsets: role (left_palm, left_thumb_tip, ...) -> frame that is no link; see ``frame``.
         rest: rad, the posture that inverse kinematics pulls to; ``home`` where none is given.
+        ready_posture: rad, where work at a table or board before the robot begins: hands clear of
+            it, ``home`` where none is given.
         collision: capsules and the pairs that must stay apart.
         workspace: role of a frame -> box that its origin must not leave.
         hands: left, right -> fingers and pinches; empty for a robot without hands.
@@ -94,6 +96,7 @@ class RobotSpec:
     mesh_root: Path
     offsets: Mapping[str, Frame] = field(default_factory=dict)
     rest: FloatArray | None = None
+    ready_posture: FloatArray | None = None
     collision: CollisionSpec = field(default_factory=CollisionSpec)
     workspace: Mapping[str, Workspace] = field(default_factory=dict)
     hands: Mapping[str, HandSpec] = field(default_factory=dict)
@@ -109,6 +112,9 @@ class RobotSpec:
             object.__setattr__(self, field_name, value)
         rest = self.home if self.rest is None else self.rest
         object.__setattr__(self, "rest", frozen_floats(rest, n, f"robot {self.name}: rest"))
+        ready = self.home if self.ready_posture is None else self.ready_posture
+        ready = frozen_floats(ready, n, f"robot {self.name}: ready")
+        object.__setattr__(self, "ready_posture", ready)
 
     @property
     def size(self) -> int:
@@ -160,6 +166,12 @@ class RobotSpec:
         """Return ``rest``, (N,) rad; never None."""
         assert self.rest is not None  # set in __post_init__
         return self.rest
+
+    @property
+    def ready(self) -> FloatArray:
+        """Return ``ready_posture``, (N,) rad; never None."""
+        assert self.ready_posture is not None  # set in __post_init__
+        return self.ready_posture
 
     def frame(self, role: str) -> Frame:
         """Return the frame of a role, be it a link or an offset from one.

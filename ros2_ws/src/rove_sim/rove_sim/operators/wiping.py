@@ -7,9 +7,10 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
-from rove_sim.expert import AIR_SPEED, felt_goal
+from rove_sim.expert import felt_goal
 from rove_sim.operators.motion import Glide
-from rove_sim.tasks.erase_whiteboard import FACE_IN_HAND, HAND
+from rove_sim.tasks.erase_whiteboard import AIR_SPEED
+from rove_sim.tasks.workplace import FIST
 from rove_teleop.retarget.model import KinematicModel
 
 # Axes of the board in the pelvis frame: x to the robot's right, y up, z towards the robot. A
@@ -27,8 +28,9 @@ def eraser_in_wrist(spec: RobotSpec) -> FloatArray:
     """Return the (4, 4) pose of the felt's face in the right wrist's frame; x leaves the face."""
     model = KinematicModel(spec)
     wrist = model.wrists(model.q_of(spec.home))["right"]
-    hand = model.link_in_pelvis(HAND)
-    face: FloatArray = wrist.actInv(hand * pin.SE3(np.eye(3), FACE_IN_HAND)).homogeneous
+    fist = spec.frame(FIST)
+    hand = model.link_in_pelvis(fist.parent)
+    face: FloatArray = wrist.actInv(hand * pin.SE3(fist.in_parent)).homogeneous
     return face
 
 
