@@ -24,6 +24,7 @@ from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Button
 from rove_teleop.arbiter.handover import Handover
 from rove_teleop.arbiter.inputs import OperatorSample, TargetSample
+from rove_teleop.retarget.result import RetargetResult
 from rove_teleop.wire.messages import Frame, Pose
 from rove_teleop.wire.server import Client
 
@@ -285,3 +286,22 @@ def target_sample(message: JointTarget) -> TargetSample:
         position_error=message.position_error,
         orientation_error=message.orientation_error,
     )
+
+
+def target_message(result: RetargetResult, frame: OperatorFrame) -> JointTarget:
+    """Return what a frame means for the joints as a message, stamped as the frame."""
+    message = JointTarget(
+        lease=frame.lease,
+        operator_sequence=frame.sequence,
+        valid=result.valid,
+        reason=result.reason,
+        enabled=result.enabled,
+        position=doubles(result.position),
+        position_error=result.position_error,
+        orientation_error=result.orientation_error,
+        finger_error=result.finger_error,
+        head_error=result.head_error,
+        solve_ms=result.solve_ms,
+    )
+    message.header.stamp = frame.header.stamp
+    return message

@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rove_core.errors import ConfigError, RoveError
+from rove_sim.collect.cli import CollectArgs, run_collect
 from rove_sim.demo import DemoArgs, run_demo
 from rove_sim.picture import PictureArgs, picture
 
@@ -75,6 +76,12 @@ def tasks_command() -> None:
     from rove_sim.tasks import TASKS
 
     print("\n".join(TASKS))
+
+
+@app.command(name="collect")
+def collect_command(args: tyro.conf.OmitArgPrefixes[CollectArgs]) -> None:
+    """Collect episodes without ROS, as bags: demonstrations, or rollouts with interventions."""
+    run_collect(args)
 
 
 @app.command(name="demonstrate")

@@ -28,19 +28,16 @@ from rove.parameters import parameter
 from rove.polled import Polled
 from rove.raw_intake import IntakeNode
 from rove.spin import STEADY, run
-from rove_core.action import ActionChunk
 from rove_core.errors import RoveError
 from rove_core.robot import load_robot
-from rove_core.vocabulary import EpisodeKind, Mode, Outcome
+from rove_core.vocabulary import EpisodeKind, Outcome
 from rove_teleop.arbiter import inputs as ask
 from rove_teleop.arbiter.arbiter import Arbiter, Tick
 from rove_teleop.arbiter.decision import Answer, EpisodeNews
+from rove_teleop.arbiter.desk import ArbiterDesk
 from rove_teleop.arbiter.heartbeat import HeartbeatAnswer, heartbeats
 from rove_teleop.arbiter.pace import ClockPace
 from rove_teleop.arbiter.timeouts import Timeouts
-
-STATE_S = 0.1
-"""ArbiterState is published on change and at least this often."""
 
 
 class ArbiterNode(IntakeNode):
@@ -65,7 +62,7 @@ class ArbiterNode(IntakeNode):
         names = parameter(self, "heartbeats", "", "who must answer challenges: names with commas")
         guards = heartbeats([name.strip() for name in names.split(",") if name.strip()],
                             secrets.token_bytes(16))  # fmt: skip
-        self._arbiter = Arbiter(self._spec, self._epoch, timeouts, heartbeats=guards)
+        self._desk = ArbiterDesk(Arbiter(self._spec, self._epoch, timeouts, heartbeats=guards))
         slowest = parameter(
             self,
             "slowest_clock",
@@ -75,15 +72,7 @@ class ArbiterNode(IntakeNode):
         )
         self._pace = ClockPace(slowest)
         self._order = JointOrder(self._spec)
-        self._joints: ask.JointSample | None = None
-        self._frames: list[ask.OperatorSample] = []
-        self._targets: list[ask.TargetSample] = []
-        self._chunks: list[ActionChunk] = []
-        self._question = ""  # about a policy that nobody has agreed to
-        self._refused: list[str] = []
-        self._answers: list[HeartbeatAnswer] = []
         self._challenge = 0
-        self._told_transition, self._told_at = -1, 0.0
         self._ticks, self._busy_s = 0, 0.0
         self._held_back: Counter[str] = Counter()
         self._tick_now: Tick | None = None
@@ -120,58 +109,43 @@ class ArbiterNode(IntakeNode):
         try:
             position = self._order.positions(message)
         except RoveError as error:
-            self._refused.append("joint_states do not fit")
+            self._desk.refused.append("joint_states do not fit")
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        self._joints = ask.JointSample(position, to_ns(message.header.stamp))
+        self._desk.joints = ask.JointSample(position, to_ns(message.header.stamp))
 
     def _on_frame(self, message: msg.OperatorFrame) -> None:
-        self._frames.append(operator_sample(message))
+        self._desk.frames.append(operator_sample(message))
 
     def _on_target(self, message: msg.JointTarget) -> None:
         try:
-            self._targets.append(target_sample(message))
+            self._desk.targets.append(target_sample(message))
         except RoveError:
-            self._refused.append("teleop/target does not fit")
+            self._desk.refused.append("teleop/target does not fit")
 
     def _on_chunk(self, message: msg.ActionChunk) -> None:
         try:
-            self._chunks.append(chunk_contract(message, self._spec))
+            self._desk.chunks.append(chunk_contract(message, self._spec))
         except RoveError as error:
-            self._refused.append("policy/chunk does not fit")
+            self._desk.refused.append("policy/chunk does not fit")
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
 
     def _on_beat(self, message: msg.HeartbeatAnswer) -> None:
-        self._answers.append(
+        self._desk.answers.append(
             HeartbeatAnswer(message.name, message.epoch, message.challenge, message.answer)
         )
 
     def _on_policy(self, message: msg.PolicyStatus) -> None:
-        self._question = ""
-        if message.digest and not message.approved:
-            self._question = f"policy {message.digest[:12]} is new here: may it drive?"
+        self._desk.policy(message.digest, message.approved)
 
     def _tick(self, requests: tuple[ask.Request, ...] = ()) -> Tick:
         began, ros_ns = time.monotonic(), self.get_clock().now().nanoseconds
         for polled, use in self._polled:
             for message in polled.take():
                 use(message)
-        inputs = ask.Inputs(
-            ros_ns=ros_ns,
-            joints=self._joints,
-            frames=tuple(self._frames),
-            targets=tuple(self._targets),
-            chunks=tuple(self._chunks),
-            requests=requests,
-            heartbeats=tuple(self._answers),
-            refused=tuple(self._refused),
-            takeover_refused=self._pace.refusal(began, ros_ns),
-            rollout_refused=self._question,
-        )
-        self._joints = None
-        for waiting in (self._frames, self._targets, self._chunks, self._refused, self._answers):
-            waiting.clear()
-        tick = self._arbiter.tick(inputs, began)
+        refusal = self._pace.refusal(began, ros_ns)
+        turned = self._desk.tick(ros_ns, began, requests, refusal)
+        tick = turned.tick
         self._tick_now = tick
         if tick.position is not None and tick.provenance is not None:
             self._commands.publish(command_message(tick.position, tick.provenance, ros_ns))
@@ -186,11 +160,9 @@ class ArbiterNode(IntakeNode):
             self._publish_episode(news, ros_ns)
         for change in tick.decision.transitions:
             self.get_logger().info(f"{change.source.name} -> {change.target.name}: {change.reason}")
-        due = began - self._told_at >= STATE_S
-        if due or tick.decision.transition != self._told_transition:
-            self._told_transition, self._told_at = tick.decision.transition, began
+        if turned.tell:
             self._publish_state(tick, ros_ns)
-        self._held_back.update(self._arbiter.filter.held_back)
+        self._held_back.update(self._desk.arbiter.filter.held_back)
         self._ticks += 1
         self._busy_s += time.monotonic() - began
         return tick
@@ -198,13 +170,13 @@ class ArbiterNode(IntakeNode):
     def _publish_state(self, tick: Tick, ros_ns: int) -> None:
         decision = tick.decision
         message = msg.ArbiterState(
-            epoch=self._arbiter.state.epoch,
+            epoch=self._epoch,
             mode=int(decision.mode),
             previous_mode=int(decision.previous_mode),
             authority=int(decision.authority),
             stage=int(decision.stage),
             reason=decision.reason,
-            question=self._question if decision.mode is Mode.IDLE else "",
+            question=self._desk.question(decision),
             since=to_stamp(decision.since_ns),
             transition=decision.transition,
             lease=decision.lease,
