@@ -1,7 +1,7 @@
 # Every target sets up what it needs and returns in seconds when nothing changed.
 SHELL := /bin/bash
 .DEFAULT_GOAL := help
-.PHONY: help up demo test test-all check format bench doctor clean
+.PHONY: help up demo test test-all faults check format bench doctor clean
 
 # Set by the ROS wheels' start-up hook in another environment's Python, it would disarm ours.
 unexport _ROS_WHEELS_BOOTSTRAP_COMPLETE
@@ -30,6 +30,10 @@ test: ## the test suite
 test-all: ## the test suite with the whole campaigns that `make test` samples
 	@.ci/setup full
 	@$(PYTHON_VENV) -m pytest $(ARGS)
+
+faults: ## fifty faults against the running graph: a table, and build/faults.json
+	@.ci/setup full
+	@$(PYTHON_VENV) -m tests.faults $(ARGS)
 
 check: ## style, types and the import rules; changes nothing
 	@.ci/setup full
