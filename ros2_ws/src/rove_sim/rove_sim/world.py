@@ -95,7 +95,9 @@ class World:
         Raises:
             ContractError: wrong length or not finite.
         """
-        self.data.ctrl[self._drives] = frozen_floats(target, (self.spec.size,), "target")
+        if np.shape(target) != self._drives.shape or not np.isfinite(target).all():
+            frozen_floats(target, self._drives.shape, "target")  # says what is wrong with it
+        self.data.ctrl[self._drives] = target
         mujoco.mj_step(self.model, self.data)
         self.task.update()
 

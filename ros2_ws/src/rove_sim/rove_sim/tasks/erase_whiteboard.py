@@ -155,6 +155,7 @@ class EraseWhiteboard(Task):
         self._marks = np.array([[model.geom(f"{c}_{i}").id for i in range(MARKS)] for c in COLOURS])
         self._board, self._felt = model.geom("board").id, model.geom("felt").id
         self._face = model.site("eraser_face").id
+        self._face_place = data.site_xpos[self._face]  # (3,) m, world; a view of what is now
         self._board_body = model.body("board").id
         self._pelvis = model.body(self.spec.frames["pelvis"]).id
 
@@ -183,6 +184,8 @@ class EraseWhiteboard(Task):
             # Marks overlap by a third of their width, which closes the gaps in the bends.
             self._model.geom_size[ids, 0] = np.linalg.norm(steps, axis=1) / 2 + MARK_WIDTH / 3
             self._model.geom_rgba[ids] = INK[COLOURS[colour]]
+        # (2, MARKS, 3) m, world.
+        self._mark_places = self._centre + self._model.geom_pos[self._marks] @ BOARD_AXES.T
 
     @property
     def _right(self) -> int:
@@ -218,12 +221,12 @@ class EraseWhiteboard(Task):
 
     def update(self) -> None:
         """Wipe the marks under a pressed felt, then judge."""
-        self.press_force = self._contact_force()
-        pressed = self.press_force >= PRESS_FORCE_N
-        if pressed:
-            self._wipe()
+        # Far from the board there is nothing to look for; contacts are costly to look at.
+        near = self._face_place[0] > self._centre[0] - NEAR_M
+        self.press_force = self._contact_force() if near else 0.0
+        wiped = self.press_force >= PRESS_FORCE_N and self._wipe()
         # Nothing else changes the verdict than ink and, after the last ink, the withdrawal.
-        if self._outcome is Outcome.UNKNOWN and (pressed or self._clean_s is not None):
+        if self._outcome is Outcome.UNKNOWN and (wiped or self._clean_s is not None):
             self._outcome = self._judge()
 
     def _judge(self) -> Outcome:
@@ -251,18 +254,22 @@ class EraseWhiteboard(Task):
         total, force = 0.0, np.zeros(6)
         wanted = {self._felt, self._board}
         for i, pair in enumerate(self._data.contact.geom.tolist()):
-            if set(pair) == wanted:
+            if wanted.issuperset(pair):
                 mujoco.mj_contactForce(self._model, self._data, i, force)
                 total += force[0]
         return total
 
-    def _wipe(self) -> None:
+    def _wipe(self) -> bool:
+        """Take away the ink under the felt; tell whether there was any."""
         axes = self._data.site_xmat[self._face].reshape(3, 3)
-        marks = self._data.geom_xpos[self._marks]  # (2, MARKS, 3) m, world
-        in_face = (marks - self._data.site_xpos[self._face]) @ axes
-        under = (np.abs(in_face[..., 1:]) <= FELT_HALF[1:]).all(axis=-1)
-        self._ink &= ~(under & (in_face[..., 0] <= PRESS_GAP_M))
+        in_face = (self._mark_places - self._face_place) @ axes
+        under = self._ink & (np.abs(in_face[..., 1]) <= FELT_HALF[1])
+        under &= (np.abs(in_face[..., 2]) <= FELT_HALF[2]) & (in_face[..., 0] <= PRESS_GAP_M)
+        if not under.any():
+            return False
+        self._ink &= ~under
         self._model.geom_rgba[self._marks, 3] = self._ink  # alpha 0: MuJoCo does not draw it
+        return True
 
     def status(self) -> TaskStatus:
         """Return the shares of right and wrong ink that are gone, and the verdict."""

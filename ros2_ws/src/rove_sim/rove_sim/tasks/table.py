@@ -18,7 +18,7 @@ from rove_sim.tasks.things import Hand, firm_grip, quat
 from rove_sim.tasks.workplace import FIST, SIDE, Workplace
 
 TABLE_AT = -0.55  # the table's top, in shares of the reach from the right shoulder
-JUDGE_STEPS = 4  # physics steps between two looks; each costs as much as a step
+JUDGE_STEPS = 10  # physics steps between two looks; each costs as much as a step
 STAYS_S = 0.5  # for so long a verdict must hold before it counts
 
 
@@ -94,7 +94,7 @@ class TableTask(Task):
         return self.instructions.index(self._instruction)
 
     def update(self) -> None:
-        """Judge 50 times a second."""
+        """Judge 20 times a second."""
         self._steps += 1
         if self._steps % JUDGE_STEPS or self._outcome is not Outcome.UNKNOWN:
             return
