@@ -169,6 +169,7 @@ class RunningGraph:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")
+        arguments.setdefault("page", "none")
         self.bags, self.keys = folder / "bags", folder / "keys"
         self.given = check_arguments(
             GraphArguments(

@@ -89,6 +89,10 @@ class GraphArguments:
     bridge: str = field(
         default="tcp://127.0.0.1:7447", metadata={"text": "address the operator bridge listens on"}
     )
+    page: str = field(
+        default="https://127.0.0.1:7443",
+        metadata={"text": "address of the headset page, 0.0.0.0: all networks; 'none': no page"},
+    )
     use_sim_time: bool = field(default=True, metadata={"text": "take the time from /clock"})
     speed: float = field(
         default=1.0,
@@ -239,7 +243,17 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
     arbiter["heartbeats"] = guards(given)
     graph.append(node("arbiter", **arbiter))
     graph.append(node("teleop", require_calibration=given.calibration))
-    graph.append(node("bridge", address=given.bridge, require_calibration=given.calibration))
+    graph.append(
+        node(
+            "bridge",
+            address=given.bridge,
+            require_calibration=given.calibration,
+            page=given.page,
+            task=given.task,
+            instruction=given.instruction,
+            seed=given.seed,
+        )
+    )
     delivery = "" if given.delivery == "none" else given.delivery
     graph.append(node("policy", policy=given.policy, store=given.store, delivery=delivery))
     if given.record:

@@ -1,4 +1,5 @@
-"""Bridge node: operators' devices over ZMQ in, frames out; pictures and status back to them."""
+"""Bridge node: operators' devices over ZMQ and the headset page in, frames out; pictures and status
+back to them."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ from rove import qos, topics
 from rove.convert import JointOrder, device_message, frame_message, to_ns
 from rove.keys_cli import BRIDGE, OPERATOR, ensure_local_keys
 from rove.latest import Latest
+from rove.page import Page
 from rove.parameters import parameter
 from rove.spin import STEADY, run
 from rove_core.errors import RoveError
@@ -22,7 +24,7 @@ from rove_core.vocabulary import EpisodeChange, Mode
 from rove_teleop.calibration import CalibrationStore
 from rove_teleop.device.admission import admit, find_calibration
 from rove_teleop.retarget.model import KinematicModel
-from rove_teleop.wire.messages import Picture
+from rove_teleop.wire.messages import Frame, Picture
 from rove_teleop.wire.server import BridgeServer, Client
 from rove_teleop.wire.status import STATUS_S, operator_status
 
@@ -68,10 +70,26 @@ class BridgeNode(Node):
         self.create_subscription(
             CompressedImage, topics.camera(self._camera), self._on_picture, qos.COMMAND
         )
+        self._page = self._open_page()
         self.create_timer(POLL_S, self._poll, clock=STEADY)
         self.create_timer(STATUS_S, self._tell, clock=STEADY)
         self.create_timer(1.0, self._report, clock=STEADY)
         self.get_logger().info(f"operators connect to {self._server.endpoint}")
+
+    def _open_page(self) -> Page | None:
+        text = "https://HOST:PORT of the headset page; none: no page"
+        address = parameter(self, "page", "none", text)
+        task = parameter(self, "task", "", "task of the episodes that operators start")
+        wish = parameter(self, "instruction", "", "what the robot is told in them")
+        seed = parameter(self, "seed", 0, "seed of the first scene", (0, 2**31))
+        if address == "none":
+            return None
+        return Page(self, self._spec.name, address, task, wish, seed)
+
+    @property
+    def _clients(self) -> tuple[Client, ...]:
+        """Operators who are connected, by whatever way."""
+        return self._server.clients + (self._page.server.clients if self._page else ())
 
     def _on_state(self, message: ArbiterState) -> None:
         changed = message.mode != self._state.mode
@@ -93,12 +111,28 @@ class BridgeNode(Node):
 
     def _on_picture(self, message: CompressedImage) -> None:
         stamp_ns = to_ns(message.header.stamp)
-        self._server.publish(None, Picture(self._camera, stamp_ns, bytes(message.data)))
+        picture = Picture(self._camera, stamp_ns, message.data.tobytes())
+        self._server.publish(None, picture)
+        if self._page is not None:
+            self._page.server.publish(None, picture)
 
     def _poll(self) -> None:
         now = self.get_clock().now().nanoseconds
-        for client, frame in self._server.poll():
+        frames = self._server.poll()
+        if self._page is not None:
+            frames += self._page_frames()
+        for client, frame in frames:
             self._frames.publish(frame_message(client.operator_id, frame, now))
+
+    def _page_frames(self) -> list[tuple[Client, Frame]]:
+        assert self._page is not None
+        self._page.do_wishes(self._state)
+        taken = {client.operator_id for client in self._server.clients}
+        return [
+            (client, frame)
+            for client, frame in self._page.server.poll(taken)
+            if client.operator_id not in taken  # who came by ZMQ later under the same name
+        ]
 
     def _introduce(self, look_again: bool) -> None:
         """Publish the devices of who is connected when that changed, the lease holder's last.
@@ -106,7 +140,7 @@ class BridgeNode(Node):
         Args:
             look_again: for calibrations that were missing; one may have been measured meanwhile.
         """
-        clients = self._server.clients
+        clients = self._clients
         missing = look_again and any(not text for text in self._devices.values())
         known = self._state.lease_holder == self._holder and clients == tuple(self._devices)
         if known and not missing:
@@ -137,24 +171,28 @@ class BridgeNode(Node):
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
         state = self._state
-        self._server.publish(
-            operator_status(
-                state,
-                to_ns(state.header.stamp),
-                poses,
-                self._errors,
-                state.question,
-                self._episode.episode_id,
-                self._episode.instruction,
-            ),
-            notices=self._notices,
+        status = operator_status(
+            state,
+            to_ns(state.header.stamp),
+            poses,
+            self._errors,
+            state.question,
+            self._episode.episode_id,
+            self._episode.instruction,
         )
+        self._server.publish(status, notices=self._notices)
+        if self._page is not None:
+            self._page.server.publish(status, notices=self._notices)
 
     def _report(self) -> None:
         self._introduce(look_again=True)
-        names = ", ".join(client.operator_id for client in self._server.clients)
+        names = ", ".join(client.operator_id for client in self._clients)
         values: dict[str, Any] = {"operators": names or "none"}
         values |= {f"refused: {why}": count for why, count in self._server.counts.items()}
+        if self._page is not None:
+            self._page.announce()
+            refused = self._page.server.counts.items()
+            values |= {f"page refused: {why}": count for why, count in refused}
         values |= {f"cannot drive: {who}": why for who, why in self._notices.items() if why}
         status = DiagnosticStatus(
             name=f"{self.get_namespace().strip('/')}: bridge",
@@ -168,6 +206,8 @@ class BridgeNode(Node):
 
     def close(self) -> None:
         """Free the port."""
+        if self._page is not None:
+            self._page.close()
         self._server.close()
 
 
