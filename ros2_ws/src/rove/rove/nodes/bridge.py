@@ -87,7 +87,7 @@ class BridgeNode(Node):
         return Page(self, self._spec.name, address, task, wish, seed)
 
     @property
-    def _clients(self) -> tuple[Client, ...]:
+    def _operators(self) -> tuple[Client, ...]:
         """Operators who are connected, by whatever way."""
         return self._server.clients + (self._page.server.clients if self._page else ())
 
@@ -140,7 +140,7 @@ class BridgeNode(Node):
         Args:
             look_again: for calibrations that were missing; one may have been measured meanwhile.
         """
-        clients = self._clients
+        clients = self._operators
         missing = look_again and any(not text for text in self._devices.values())
         known = self._state.lease_holder == self._holder and clients == tuple(self._devices)
         if known and not missing:
@@ -186,7 +186,7 @@ class BridgeNode(Node):
 
     def _report(self) -> None:
         self._introduce(look_again=True)
-        names = ", ".join(client.operator_id for client in self._clients)
+        names = ", ".join(client.operator_id for client in self._operators)
         values: dict[str, Any] = {"operators": names or "none"}
         values |= {f"refused: {why}": count for why, count in self._server.counts.items()}
         if self._page is not None:
