@@ -16,18 +16,22 @@ from rove.convert import (
     JointOrder,
     chunk_contract,
     command_message,
+    command_stamps,
     handover_message,
     operator_sample,
     target_sample,
     to_ns,
     to_stamp,
 )
+from rove.latency import NodeLedger
 from rove.parameters import parameter
 from rove.polled import Polled
 from rove.raw_intake import IntakeNode
 from rove.spin import STEADY, run
 from rove_core.action import ActionChunk
 from rove_core.errors import RoveError
+from rove_core.latency.commands import CommandLedger
+from rove_core.latency.legs import OPERATOR_LEGS
 from rove_core.robot import load_robot
 from rove_core.vocabulary import EpisodeKind, Mode, Outcome
 from rove_teleop.arbiter import inputs as ask
@@ -78,6 +82,8 @@ class ArbiterNode(IntakeNode):
         self._told_transition, self._told_at = -1, 0.0
         self._ticks, self._busy_s = 0, 0.0
         self._tick_now: Tick | None = None
+        self._ledger = NodeLedger(self, OPERATOR_LEGS, "operator to robot")
+        self._ways = CommandLedger(self._ledger.ledger)
         self._open()
         self.create_timer(1.0 / rate, self._tick, clock=STEADY)
         self.create_timer(1.0, self._report, clock=STEADY)
@@ -95,6 +101,7 @@ class ArbiterNode(IntakeNode):
             (Polled(self, msg.ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL), self._on_chunk),
         )
         self.create_subscription(msg.PolicyStatus, topics.POLICY_STATUS, self._on_policy, qos.STATE)
+        self.create_subscription(msg.RobotTimes, topics.ROBOT_TIMES, self._on_times, qos.PROPOSAL)
         for kind, name, callback in (
             (srv.Pause, topics.PAUSE, self._pause),
             (srv.ForceLease, topics.FORCE_LEASE, self._force),
@@ -135,6 +142,22 @@ class ArbiterNode(IntakeNode):
         if message.digest and not message.approved:
             self._question = f"policy {message.digest[:12]} is new here: may it drive?"
 
+    def _on_times(self, message: msg.RobotTimes) -> None:
+        self._ways.applied(message.epoch, message.sequence, message.applied_ns, time.monotonic())
+
+    def _send(self, tick: Tick, decided_ns: int, ros_ns: int) -> None:
+        """Publish the command of a tick, and note the first one that follows a frame."""
+        provenance = tick.provenance
+        if tick.position is None or provenance is None:
+            return
+        message = command_message(tick.position, provenance, ros_ns)
+        message.decided_ns, message.commanded_ns = decided_ns, time.time_ns()
+        self._commands.publish(message)
+        if provenance.operator_sequence:
+            frame = (provenance.lease, provenance.operator_sequence)
+            command = (provenance.epoch, provenance.sequence)
+            self._ways.commanded(frame, command, command_stamps(message), time.monotonic())
+
     def _tick(self, requests: tuple[ask.Request, ...] = ()) -> Tick:
         began, ros_ns = time.monotonic(), self.get_clock().now().nanoseconds
         for polled, use in self._polled:
@@ -156,8 +179,7 @@ class ArbiterNode(IntakeNode):
             waiting.clear()
         tick = self._arbiter.tick(inputs, began)
         self._tick_now = tick
-        if tick.position is not None and tick.provenance is not None:
-            self._commands.publish(command_message(tick.position, tick.provenance, ros_ns))
+        self._send(tick, time.time_ns(), ros_ns)
         for handover in tick.handovers:
             self._handovers.publish(handover_message(handover, self._spec, self._epoch, ros_ns))
         for news in tick.decision.episodes:
@@ -265,7 +287,7 @@ class ArbiterNode(IntakeNode):
         values |= {f"refused: {why}": count for why, count in decision.rejected.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         self._ticks, self._busy_s = 0, 0.0
-        message = DiagnosticArray(status=[status])
+        message = DiagnosticArray(status=[status, self._ledger.status()])
         message.header.stamp = self.get_clock().now().to_msg()
         self._health.publish(message)
 

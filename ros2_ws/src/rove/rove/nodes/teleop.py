@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import msgspec
 import numpy as np
@@ -139,6 +140,8 @@ class TeleopNode(Node):
     def _publish(self, frame: OperatorFrame, target: JointTarget) -> None:
         target.header.stamp = frame.header.stamp
         target.lease, target.operator_sequence = frame.lease, frame.sequence
+        target.captured_ns, target.received_ns = frame.captured_ns, frame.received_ns
+        target.retargeted_ns = time.time_ns()
         self._targets.publish(target)
 
 

@@ -12,7 +12,7 @@ from geometry_msgs.msg import Point
 from rclpy.node import Node
 from rclpy.service import Service
 from rosgraph_msgs.msg import Clock as ClockMsg
-from rove_msgs.msg import JointCommand, TaskStatus
+from rove_msgs.msg import JointCommand, RobotTimes, TaskStatus
 from rove_msgs.srv import ResetScene
 from sensor_msgs.msg import CompressedImage, JointState
 
@@ -29,6 +29,8 @@ from rove_sim.world import World
 JPEG_QUALITY = 90
 JOINT_STEPS = 2
 """Physics steps between joint states: 100 Hz."""
+TIMES_S = 0.1
+"""Between two messages of when commands reached the drives and pictures were taken."""
 MOST_STEPS = 4
 """Physics steps in one timer call; a machine that is slower than that lets simulated time lag."""
 
@@ -59,6 +61,8 @@ class SimNode(Node):
         self._rate_mark = (time.monotonic(), self._now_ns)
         self._real_time_factor = 0.0
         self._was_holding = True
+        self._waiting = (-1, -1)  # epoch and sequence of a command that no step has followed yet
+        self._times = RobotTimes()
         self._publishers_open()
 
     def _new_guard(self) -> RobotGuard:
@@ -78,16 +82,38 @@ class SimNode(Node):
             ResetScene, topics.RESET_SCENE, self._reset
         )
         self.create_timer(self._world.timestep_s, self._advance, clock=STEADY)
+        self._told = self.create_publisher(RobotTimes, topics.ROBOT_TIMES, qos.PROPOSAL)
+        self.create_timer(TIMES_S, self._tell_times, clock=STEADY)
         self.create_timer(1.0, self._report, clock=STEADY)
 
     def _command(self, message: JointCommand) -> None:
-        self._guard.command(
+        refused = self._guard.command(
             np.frombuffer(message.position, dtype=np.float64),
             message.epoch,
             message.sequence,
             self._now_ns / NS,
             self._world.joint_positions(),
         )
+        if refused is None:
+            self._waiting = (message.epoch, message.sequence)
+
+    def _note_applied(self) -> None:
+        """Note that the command in hand reaches the drives now."""
+        epoch, sequence = self._waiting
+        if sequence < 0:
+            return
+        if self._times.epoch != epoch:
+            self._tell_times()
+            self._times.epoch = epoch
+        self._times.sequence.append(sequence)
+        self._times.applied_ns.append(time.time_ns())
+        self._waiting = (-1, -1)
+
+    def _tell_times(self) -> None:
+        times, self._times = self._times, RobotTimes(epoch=self._times.epoch)
+        if times.sequence or times.camera:
+            times.header.stamp = to_stamp(self._now_ns)
+            self._told.publish(times)
 
     def _reset(self, request: Any, response: Any) -> Any:
         if request.task and request.task != self._world.task.name:
@@ -114,6 +140,8 @@ class SimNode(Node):
         self._wall_mark = wall
         steps = min(int(self._owed), MOST_STEPS)
         self._owed = min(self._owed - steps, 1.0)  # what is not caught up now is never caught up
+        if steps:
+            self._note_applied()
         for _ in range(steps):
             self._world.step(self._guard.target)
             self._now_ns += self._step_ns
@@ -133,6 +161,9 @@ class SimNode(Node):
         for name, camera in self._spec.cameras.items():
             every = max(1, round(NS / (camera.rate * self._step_ns)))
             if step % every == 0:
+                self._times.camera.append(name)
+                self._times.picture_ns.append(self._now_ns)
+                self._times.captured_ns.append(time.time_ns())
                 picture = cv2.cvtColor(self._world.render(name), cv2.COLOR_RGB2BGR)
                 _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
                 self._pictures[name].publish(jpeg_message(jpeg.tobytes(), self._now_ns, name))
