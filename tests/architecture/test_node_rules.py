@@ -13,7 +13,7 @@ NODES = PACKAGES["rove"]
 # What a node or the `rove` command may import besides the standard library and messages.
 OURS = {"rove", "rove_core", "rove_policy", "rove_teleop", "rove_msgs"}
 ROS = {"rclpy", "ament_index_python", "builtin_interfaces", "rcl_interfaces"}
-TOOLS = {"numpy", "rich", "tyro", "cv2", "yaml", "zmq"}
+TOOLS = {"numpy", "rich", "tyro", "cv2", "yaml", "zmq", "msgspec"}
 # Imported where they are used, because one command alone needs them.
 LAZY = {"draw.py": {"matplotlib"}, "meshes.py": {"trimesh"}}
 LAUNCH = {"rove", "rove_core", "launch", "launch_ros"}
@@ -34,7 +34,7 @@ def test_a_node_imports_only_what_it_may(path: Path) -> None:
     if path.parent == NODES / "profile":
         allowed |= LAZY.get(path.name, set())
     if path.parent == NODES / "bag" / "picture":
-        allowed |= {"matplotlib"}  # loaded by `rove bag plot` alone
+        allowed |= {"matplotlib", "PIL"}  # loaded by `rove bag plot` alone
     for line, module in imports(path):
         top = module.partition(".")[0]
         assert top in allowed or _is_message(top), f"{_relative(path)}:{line} imports {module}"

@@ -141,7 +141,7 @@ def test_a_recorder_writes_while_learners_pull(world: World) -> None:
         assert world.pull().fetched == []
         recorder.close(Outcome.SUCCESS)
     assert world.pull().fetched == ["live"]
-    pulled = Bag.open(world.folder / "out" / "live")
+    pulled = Bag(world.folder / "out" / "live")
     assert pulled.info.episode_id == "live"
     assert len(list(pulled.raw_messages())) == 6 * 12
 

@@ -90,7 +90,8 @@ def test_an_unknown_option_is_status_2(command: str) -> None:
 def test_an_unknown_command_is_status_2(capsys: pytest.CaptureFixture[str]) -> None:
     """The commands that exist are named."""
     assert cli.main(["frobnicate"]) == 2
-    assert all(name in capsys.readouterr().err for name in cli.COMMANDS)
+    said = capsys.readouterr().err
+    assert all(name in said for name in cli.COMMANDS)
     assert cli.main([]) == 2
     assert cli.main(["--help"]) == 0
 

@@ -62,7 +62,6 @@ class LabNode(Node):
         self._outcome, self._why = Outcome.UNKNOWN, ""
         self._good_since: float | None = None
         self._fault_since: float | None = None
-        self._ready_epoch = -1  # of the arbiter that was last seen in another mode than HOLD
         self._go(_Step.RESET)
         self._reset = self.create_client(ResetScene, topics.RESET_SCENE)
         self._start = self.create_client(StartEpisode, topics.START_EPISODE)
@@ -107,9 +106,9 @@ class LabNode(Node):
     def _clear_fault(self) -> bool:
         """Resume after a fault, as the person beside the robot would; tell whether one is open."""
         if self._state.mode != Mode.HOLD:
-            self._fault_since, self._ready_epoch = None, self._state.epoch
+            self._fault_since = None
             return False
-        if self._state.epoch != self._ready_epoch:
+        if self._state.transition == 0:
             return True  # it is still starting, which is no fault
         now = time.monotonic()
         if self._fault_since is None:
