@@ -16,6 +16,8 @@ ROS = {"rclpy", "ament_index_python", "builtin_interfaces", "rcl_interfaces"}
 TOOLS = {"numpy", "rich", "tyro", "cv2", "yaml", "zmq", "msgspec"}
 # Imported where they are used, because one command alone needs them.
 LAZY = {"draw.py": {"matplotlib"}, "meshes.py": {"trimesh"}}
+# The web page; fast_simplification makes meshes small, once.
+CONSOLE = {"viser", "websockets", "fast_simplification"}
 LAUNCH = {"rove", "rove_core", "launch", "launch_ros"}
 
 
@@ -33,6 +35,8 @@ def test_a_node_imports_only_what_it_may(path: Path) -> None:
     allowed = OURS | ROS | TOOLS | set(sys.stdlib_module_names)
     if path.parent == NODES / "profile":
         allowed |= LAZY.get(path.name, set())
+    if path.parent == NODES / "console":
+        allowed |= CONSOLE  # loaded by the console's process alone
     if path.parent == NODES / "bag" / "picture":
         allowed |= {"matplotlib", "PIL"}  # loaded by `rove bag plot` alone
     for line, module in imports(path):
