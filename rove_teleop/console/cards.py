@@ -26,7 +26,8 @@ STYLE = f"""<span class="rove-first"></span><style>
 *:has(> .rove-first) + * .mantine-Button-root {{ min-height: 4.2rem; font-size: 1.5rem; }}
 *:has(> * > * > * > .rove-first) {{ overflow: visible !important; }}
 *:has(> .rove-first) + *:has(.mantine-Button-root) {{ position: sticky; top: 0; z-index: 5; }}
-.rove {{ padding: .15rem .6rem; font: 15px/1.4 system-ui, sans-serif; }}
+.rove {{ width: 0; min-width: 100%; box-sizing: border-box; padding: .15rem .6rem;
+  font: 15px/1.4 system-ui, sans-serif; }}
 .rove .mode {{ border-radius: .5rem; padding: .5rem .7rem; }}
 .rove .mode b {{ font-size: 1.6rem; letter-spacing: .02em; }}
 .rove table {{ width: 100%; border-collapse: collapse; table-layout: fixed; }}
@@ -43,7 +44,8 @@ STYLE = f"""<span class="rove-first"></span><style>
   font-size: 1.1rem; }}
 .rove img {{ width: 100%; border-radius: .4rem; display: block; }}
 </style>"""
-"""Large buttons for fingers, the first of them (the emergency stop) never scrolled away."""
+"""Large buttons for fingers, the first of them (the emergency stop) never scrolled away; a card is
+as wide as the panel, its own width counts as none: no long word pushes buttons aside."""
 
 
 def _row(name: str, text: str, kind: str = "") -> str:
