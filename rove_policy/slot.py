@@ -63,6 +63,11 @@ class PolicySlot:
             self._policy = candidate
             return Offer(True, candidate.digest)
 
+    def adopt(self, policy: Policy) -> None:
+        """Run a policy that was loaded for this robot already, from the next chunk on."""
+        with self._offers:
+            self._policy = policy
+
     def act(self, observation: Observation, advantage_high: bool = True) -> ActionChunk:
         """Return the next chunk of the running policy; ids count up across swaps.
 

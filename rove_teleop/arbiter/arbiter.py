@@ -1,4 +1,8 @@
-"""Arbiter: the state machine and the command filter behind one call per tick."""
+"""Arbiter: the state machine and the command filter behind one call per tick.
+
+What keeps joints from their target, a robot too near itself or the edge of its workspace, is added
+to the decision's reason.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,10 @@ from rove_core.robot.spec import RobotSpec
 from rove_teleop.arbiter.command_filter import LEAD, CommandFilter
 from rove_teleop.arbiter.decision import Decision
 from rove_teleop.arbiter.handover import Handover, HandoverMeter
+from rove_teleop.arbiter.heartbeat import Heartbeats
 from rove_teleop.arbiter.inputs import Inputs
 from rove_teleop.arbiter.machine import step
+from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.state import ArbiterState, initial_state
 from rove_teleop.arbiter.timeouts import Timeouts
 
@@ -45,6 +51,8 @@ class Arbiter:
         timeouts: None takes the documented ones.
         nominal_dt: s between two ticks, of the robot's time.
         lead: see :mod:`rove_teleop.arbiter.command_filter`.
+        room: what every command keeps; None makes one of the robot's profile.
+        heartbeats: who must answer challenges; None: nobody.
 
     Raises:
         ConfigError: an argument is out of range.
@@ -57,9 +65,11 @@ class Arbiter:
         timeouts: Timeouts | None = None,
         nominal_dt: float = 0.005,
         lead: float = LEAD,
+        room: Room | None = None,
+        heartbeats: Heartbeats | None = None,
     ) -> None:
-        self._state = initial_state(epoch, spec.size, timeouts)
-        self._filter = CommandFilter(spec, nominal_dt, lead)
+        self._state = initial_state(epoch, spec.size, timeouts, heartbeats)
+        self._filter = CommandFilter(spec, nominal_dt, lead, room or Room(spec))
         self._meter = HandoverMeter()
         self._sequence = 0
         self._ros_ns: int | None = None
@@ -91,6 +101,9 @@ class Arbiter:
             command.anchor(decision.anchor)
         elif command.position is not None:
             command.step(decision.wanted, dt, decision.wanted_velocity)
+            if command.held_back:
+                why = f"{decision.reason}; held back: {', '.join(command.held_back)}"
+                decision = replace(decision, reason=why)
         anchored = decision.anchor is not None
         handovers = self._meter.watch(decision, command.position, inputs.ros_ns, anchored)
         if command.position is None:

@@ -4,6 +4,12 @@ Each tick a time-optimal, jerk-limited motion to rest (ruckig) is planned from w
 is, and its first ``dt`` seconds are sent. Because every plan ends at rest inside the position
 limits, the command can always stop inside them.
 
+With every command goes a *halt*: the shortest motion to rest from there. A step is taken only if
+its halt keeps its ``Room`` (apart from itself, inside the workspace); else the joints that make it
+worse brake instead, on the halt that was looked at one tick before. So there always is a way to
+rest that was looked at, whoever drives. What a robot does not keep when it is anchored it may
+leave, and may not make worse.
+
 A plan that ends at rest trails a moving target by its braking distance. The filter therefore
 aims that distance ahead of a target whose speed is known: at the point where a motion that
 passes the target at its speed would come to rest. ``lead`` is the part of it that is used.
@@ -25,6 +31,7 @@ from ruckig import (
 from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ConfigError, ContractError
 from rove_core.robot.spec import RobotSpec
+from rove_teleop.arbiter.room import BoolArray, Room
 
 LEAD = 0.7
 """Part of the braking distance that the filter aims ahead. On a sine of 0.5 Hz and 0.3 rad, 1.0
@@ -39,6 +46,25 @@ _NOTHING = 1e-10
 """rad/s and rad/s2 that count as zero: the solver fails on speeds like 1e-50."""
 
 
+STRAIGHT = 0.005
+"""m of slack, at most, that a halt leaves where it is looked at: the way of a hand bends by less
+between two looks when all joints of an arm brake from full speed."""
+
+BEND = 0.5
+"""Part of the bound on a halt's way that it leaves at most: a slow one hardly bends."""
+
+PARTS = (0.13, 0.29, 0.5)
+"""Of a halt's time, when a quarter, a half and three quarters of its way lie behind; there it is
+looked at besides its end, for a hand that passes is nearest somewhere on the way."""
+
+CLEAR = 0.01
+"""m of slack from which a requirement that held joints back is done with: clearly more than where
+they are stopped, so that they do not start and brake in turns."""
+
+RETRIES = 4
+"""Sets of joints that are tried to be held before everything brakes."""
+
+
 class CommandFilter:
     """Turns targets into commands. Holds state; one per robot.
 
@@ -46,12 +72,19 @@ class CommandFilter:
         spec: the robot whose limits are kept.
         nominal_dt: s between two ticks, of the robot's time.
         lead: 0..1, part of the braking distance that is aimed ahead of a moving target.
+        room: what postures must keep; None: nothing.
 
     Raises:
         ConfigError: ``nominal_dt`` is not positive or ``lead`` is not in 0..1.
     """
 
-    def __init__(self, spec: RobotSpec, nominal_dt: float = 0.005, lead: float = LEAD) -> None:
+    def __init__(
+        self,
+        spec: RobotSpec,
+        nominal_dt: float = 0.005,
+        lead: float = LEAD,
+        room: Room | None = None,
+    ) -> None:
         if not 0.0 < nominal_dt <= 0.1:
             raise ConfigError("nominal_dt", nominal_dt, "0 < s <= 0.1", "CommandFilter")
         if not 0.0 <= lead <= 1.0:
@@ -62,7 +95,8 @@ class CommandFilter:
         self._speed, self._ramp_speed = spec.velocity, a * a / j
         self._per_jerk, self._per_twice_acceleration, self._half_ramp = 1 / j, 0.5 / a, 0.5 * a / j
         self._longest, self._lead = LONGEST * nominal_dt, lead
-        self._ruckig, self._plan, self._next = Ruckig(n), Trajectory(n), Trajectory(n)
+        self._ruckig, self._plan = Ruckig(n), Trajectory(n)
+        self._halt, self._next_halt = Trajectory(n), Trajectory(n)
         self._to, self._stop = InputParameter(n), InputParameter(n)
         for task in (self._to, self._stop):
             task.synchronization = Synchronization.No  # a finger need not wait for a knee
@@ -70,11 +104,16 @@ class CommandFilter:
             task.max_acceleration = spec.acceleration.tolist()
             task.max_jerk = spec.jerk.tolist()
         self._stop.control_interface = ControlInterface.Velocity
+        self._room = room
         self._p: list[float] | None = None
         self._v: list[float] = [0.0] * n
         self._a: list[float] = [0.0] * n
         self._position: FloatArray | None = None
-        self._resting, self._planned, self._elapsed = True, False, 0.0
+        self._halted = 0.0  # s of the halt that were used up
+        self._rest = np.zeros(n)  # where it ends
+        self._looked, self._slack = np.zeros(n), np.zeros(0)  # the last posture looked at
+        self._held: BoolArray = np.zeros(n, dtype=bool)
+        self._tight: BoolArray = np.zeros(0, dtype=bool)  # requirements that hold joints back
         self.failures = 0
         """Plans that the solver refused; such a tick brakes instead."""
 
@@ -96,7 +135,14 @@ class CommandFilter:
     @property
     def speed(self) -> float:
         """Speed of the fastest joint, rad/s."""
-        return 0.0 if self._resting else max(map(abs, self._v))
+        return max(map(abs, self._v))
+
+    @property
+    def held_back(self) -> tuple[str, ...]:
+        """Names of the requirements that keep joints from their target now."""
+        if self._room is None or not self._held.any():
+            return ()
+        return tuple(self._room.names[i] for i in np.flatnonzero(self._tight))
 
     def anchor(self, position: FloatArray) -> None:
         """Restart at rest from ``position`` (N,) rad as measured, moved inside the limits.
@@ -112,7 +158,12 @@ class CommandFilter:
         self._position = frozen_floats(inside, (self._size,), "anchor")
         self._p = self._position.tolist()
         self._v, self._a = [0.0] * self._size, [0.0] * self._size
-        self._resting, self._planned = True, False
+        self._rest = np.array(self._position)
+        self._halted = np.inf
+        self._held[:] = False
+        if self._room is not None:
+            self._looked, self._slack = self._rest, self._room.slack(self._rest)
+            self._tight = np.zeros(len(self._slack), dtype=bool)
 
     def step(
         self, target: FloatArray | None, dt: float, velocity: FloatArray | None = None
@@ -130,24 +181,105 @@ class CommandFilter:
         """
         if self._p is None or self._position is None:
             raise ContractError("command filter: step before the first anchor")
-        if dt <= 0.0 or (target is None and self._resting):
+        if dt <= 0.0:
             return self._position
         dt = min(dt, self._longest)
-        if (target is not None and self._approach(target, velocity)) or self._solve(self._stop):
-            self._elapsed = 0.0
-        elif not self._planned:
+        if target is None:
+            self._held[:] = False
+            self._tight[:] = False
+        elif self._approach(self._aim(target, velocity), dt):
             return self._position
-        self._planned = True
-        self._elapsed += dt  # without a new plan the one before goes on: it ends at rest
-        position, velocities, accelerations = self._plan.at_time(self._elapsed)
+        return self._brake(dt)
+
+    def _brake(self, dt: float) -> FloatArray:
+        """Go on by the halt that was looked at before."""
+        assert self._position is not None
+        if self._halted < self._halt.duration:
+            self._halted += dt
+            self._move(*self._halt.at_time(self._halted))
+        return self._position
+
+    def _move(self, position: list[float], velocity: list[float], faster: list[float]) -> None:
         # The planner ends some 1e-9 rad beyond its target; a robot refuses what is past a limit.
         self._position = np.clip(position, self._lower, self._upper)
         self._position.setflags(write=False)
         self._p = position
-        self._v = [0.0 if abs(v) < _NOTHING else v for v in velocities]
-        self._a = [0.0 if abs(a) < _NOTHING else a for a in accelerations]
-        self._resting = target is None and self._elapsed >= self._plan.duration
-        return self._position
+        self._v = [0.0 if abs(v) < _NOTHING else v for v in velocity]
+        self._a = [0.0 if abs(a) < _NOTHING else a for a in faster]
+
+    def _aim(self, target: FloatArray, velocity: FloatArray | None) -> FloatArray:
+        aim = target
+        if velocity is not None and self._lead:
+            aim = target + self._lead * self.braking_distance(velocity)
+        aimed: FloatArray = np.clip(aim, self._lower, self._upper)
+        return aimed
+
+    def _approach(self, aim: FloatArray, dt: float) -> bool:
+        """Take a step towards (N,) rad by the joints that are free to; False: none was found."""
+        if self._held.any():
+            self._let_go(aim)
+        for _ in range(RETRIES):
+            # A joint that is held goes where its halt ends: braking is the quickest way to there.
+            goal = np.where(self._held, self._rest, aim)
+            self._to.target_position = goal.tolist()
+            if not self._solve(self._to, self._p, self._v, self._a, self._plan):
+                return False
+            position, velocity, faster = self._plan.at_time(dt)
+            if not self._solve(self._stop, position, velocity, faster, self._next_halt):
+                return False
+            rest = np.array(self._next_halt.at_time(self._next_halt.duration)[0])
+            bad = self._look(position, rest)
+            if bad is None:
+                self._halt, self._next_halt = self._next_halt, self._halt
+                self._halted, self._rest = 0.0, rest
+                self._move(position, velocity, faster)
+                return True
+            assert self._room is not None
+            self._tight |= bad
+            more = self._worse(bad, rest - self._rest) & ~self._held
+            self._held |= more if more.any() else self._room.moved_by[bad].any(axis=0)
+        self._held[:] = True
+        return False
+
+    def _look(self, begin: list[float], rest: FloatArray) -> BoolArray | None:
+        """Return which requirements (C,) the next halt does not keep; None: it keeps all.
+
+        Args:
+            begin, rest: (N,) rad, where it begins and ends; joints do not turn back on it.
+        """
+        room = self._room
+        if room is None:
+            return None
+        stopping = room.reach(np.abs(rest - begin))
+        need = np.minimum(STRAIGHT, BEND * stopping)
+        way = np.maximum(np.abs(rest - self._looked), np.abs(begin - self._looked))
+        if (self._slack - room.reach(way) >= need).all():
+            return None
+        slack = least = room.slack(rest)
+        if (slack - stopping < need).any():
+            for part in PARTS:
+                here = self._next_halt.at_time(part * self._next_halt.duration)[0]
+                least = np.minimum(least, room.slack(np.array(here)))
+        # Below what is asked it may only gain; round-off must not count as a loss.
+        bad: BoolArray = np.less(least, np.minimum(need, self._slack) - _NOTHING)
+        if bad.any():
+            return bad
+        self._looked, self._slack = rest, slack
+        return None
+
+    def _let_go(self, aim: FloatArray) -> None:
+        """Hold only what goes on to make a requirement worse that is near where it is stopped."""
+        assert self._room is not None
+        self._tight &= self._room.slack(self._rest) < CLEAR
+        self._held = self._worse(self._tight, aim - self._rest)
+
+    def _worse(self, requirements: BoolArray, way: FloatArray) -> BoolArray:
+        """Return which joints (N,) make some requirements (C,) worse by a way of (N,) rad."""
+        assert self._room is not None
+        rows = np.flatnonzero(requirements)
+        slopes = self._room.gradients(self._rest, rows)
+        worse: BoolArray = np.any(slopes * way < -_NOTHING, axis=0)
+        return worse
 
     def braking_distance(self, velocity: FloatArray) -> FloatArray:
         """Return the signed (N,) rad from passing at ``velocity`` (N,) rad/s to rest.
@@ -160,23 +292,22 @@ class CommandFilter:
         long = v * (v * self._per_twice_acceleration + self._half_ramp)
         return np.copysign(np.where(v <= self._ramp_speed, short, long), velocity)
 
-    def _approach(self, target: FloatArray, velocity: FloatArray | None) -> bool:
-        aim = target
-        if velocity is not None and self._lead:
-            aim = target + self._lead * self.braking_distance(velocity)
-        self._to.target_position = np.clip(aim, self._lower, self._upper).tolist()
-        return self._solve(self._to)
-
-    def _solve(self, task: InputParameter) -> bool:
-        task.current_position = self._p
-        task.current_velocity = self._v
-        task.current_acceleration = self._a
+    def _solve(
+        self,
+        task: InputParameter,
+        position: list[float] | None,
+        velocity: list[float],
+        acceleration: list[float],
+        plan: Trajectory,
+    ) -> bool:
+        task.current_position = position
+        task.current_velocity = [0.0 if abs(v) < _NOTHING else v for v in velocity]
+        task.current_acceleration = [0.0 if abs(a) < _NOTHING else a for a in acceleration]
         try:
-            result = self._ruckig.calculate(task, self._next)
+            result = self._ruckig.calculate(task, plan)
         except RuckigError:  # a corner of its arithmetic, about once in 10^6 plans of a joint
             result = Result.Error
         if result not in (Result.Working, Result.Finished):
             self.failures += 1
             return False
-        self._plan, self._next = self._next, self._plan
         return True

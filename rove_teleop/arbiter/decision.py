@@ -54,6 +54,7 @@ class Decision:
         position_error, orientation_error: m and rad, of the newest target; NaN when not known.
         transitions, episodes, answers: news of this tick, in order.
         rejected: reason -> messages refused since the start.
+        challenge: that mandatory heartbeats have to answer, 0 when there are none.
     """
 
     mode: Mode
@@ -82,3 +83,4 @@ class Decision:
     episodes: tuple[EpisodeNews, ...]
     answers: tuple[Answer, ...]
     rejected: Mapping[str, int]
+    challenge: int = 0

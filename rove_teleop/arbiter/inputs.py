@@ -17,6 +17,7 @@ from rove_core.arrays import FloatArray
 from rove_core.errors import ContractError
 from rove_core.latency.legs import UNKNOWN_PATH, FramePath
 from rove_core.vocabulary import Button, EpisodeKind, Outcome
+from rove_teleop.arbiter.heartbeat import HeartbeatAnswer
 
 SQUEEZED = 0.5
 """0..1: above it hold-to-run is squeezed; the same number as in OperatorFrame.msg."""
@@ -160,6 +161,7 @@ class Inputs:
         ros_ns: ROS time of this tick, ns; 0 while there is no clock yet.
         joints: newest measured joints, None when none arrived.
         frames, targets, chunks, requests: what arrived.
+        heartbeats: answers to the challenge.
         refused: one word of reason for each message that could not even be converted.
         takeover_refused: why no operator may take over now ("" when one may), for example a
             simulator slower than wall time.
@@ -175,6 +177,7 @@ class Inputs:
     targets: tuple[TargetSample, ...] = ()
     chunks: tuple[ActionChunk, ...] = ()
     requests: tuple[Request, ...] = ()
+    heartbeats: tuple[HeartbeatAnswer, ...] = ()
     refused: tuple[str, ...] = ()
     takeover_refused: str = ""
     rollout_refused: str = ""

@@ -1,7 +1,7 @@
 """The arbiter as one pure function: ``step(state, inputs, now) -> (state, decision)``.
 
-The order inside a tick: clocks, measured joints, chunks, e-stop, joint watchdog, requests,
-frames, targets, the other watchdogs, what happens by itself, the command.
+The order inside a tick: clocks, measured joints, chunks, e-stop, heartbeats, joint watchdog,
+requests, frames, targets, the other watchdogs, what happens by itself, the command.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rove_teleop.arbiter.turn import RESTING, Turn
 from rove_teleop.arbiter.watchdogs import (
     watch_clocks,
     watch_estop,
+    watch_heartbeats,
     watch_joints,
     watch_operator,
     watch_policy,
@@ -50,6 +51,7 @@ def step(state: ArbiterState, inputs: Inputs, now: float) -> tuple[ArbiterState,
     take_joints(turn)
     take_chunks(turn)
     watch_estop(turn)
+    watch_heartbeats(turn)
     watch_joints(turn)
     take_requests(turn)
     take_frames(turn)
@@ -69,11 +71,12 @@ def _start_up(turn: Turn) -> None:
     if turn.joints_fresh and not turn.body.anchored:
         turn.anchor("first joint states", moving=True)
     if turn.mode is Mode.HOLD and turn.cause is Cause.START:
-        if turn.joints_fresh and turn.ros_ns > 0:
+        silent = turn.heartbeats.missing(turn.now, turn.timeouts)
+        if turn.joints_fresh and turn.ros_ns > 0 and not silent:
             turn.go(Event.JOINTS_FRESH, Mode.IDLE, "ready")
         else:
-            missing = "the clock" if turn.joints_fresh else "joint states"
-            turn.reason = f"waiting for {missing}"
+            missing = f"heartbeat {silent[0]!r}" if silent else "the clock"
+            turn.reason = f"waiting for {missing if turn.joints_fresh else 'joint states'}"
 
 
 def _slope(chunk: ActionChunk, now_ns: int) -> FloatArray | None:
@@ -182,5 +185,6 @@ def _decide(turn: Turn) -> tuple[ArbiterState, Decision]:
         episodes=tuple(turn.news),
         answers=tuple(turn.answers),
         rejected=turn.rejected,
+        challenge=turn.heartbeats.challenge,
     )
     return turn.freeze(), decision

@@ -58,6 +58,9 @@ def _reset(turn: Turn, request: ResetEmergencyStop) -> Answer:
         return Answer(False, f"no e-stop to reset, the mode is {turn.mode.name}")
     if turn.estop_pressed:
         return Answer(False, "an e-stop is pressed right now")
+    silent = turn.heartbeats.missing(turn.now, turn.timeouts)
+    if silent:
+        return Answer(False, f"heartbeat {silent[0]!r} does not answer")
     who = request.person or "a person"
     turn.anchor("e-stop reset", moving=True)
     turn.go(

@@ -11,6 +11,7 @@ from rove_core.action import ActionChunk
 from rove_core.arrays import FloatArray
 from rove_core.errors import ConfigError
 from rove_core.vocabulary import Button, EpisodeKind, Mode, Stage
+from rove_teleop.arbiter.heartbeat import Heartbeats
 from rove_teleop.arbiter.inputs import JointSample, TargetSample
 from rove_teleop.arbiter.lease import LEASES_PER_EPOCH, Lease
 from rove_teleop.arbiter.timeouts import Timeouts
@@ -125,7 +126,7 @@ class ArbiterState:
         since, since_ns: monotonic s and ROS time of the last transition.
         transition: counts the transitions of the epoch.
         stage: stage of the human's turn, kept through ALIGN and CLUTCH; NONE outside of it.
-        lease, hand, planned, body: see there.
+        lease, hand, planned, body, heartbeats: see there.
         episode: the running episode, None when there is none.
         episodes: counts the episodes of the epoch.
         rejected: reason -> number of messages refused since the start.
@@ -147,6 +148,7 @@ class ArbiterState:
     hand: Hand = field(default_factory=Hand)
     planned: Planned = field(default_factory=Planned)
     body: Body = field(default_factory=Body)
+    heartbeats: Heartbeats = field(default_factory=Heartbeats)
     episode: Episode | None = None
     episodes: int = 0
     rejected: Mapping[str, int] = field(default_factory=lambda: MappingProxyType({}))
@@ -157,7 +159,12 @@ class ArbiterState:
         return self.episode is not None and self.episode.kind is EpisodeKind.ROLLOUT
 
 
-def initial_state(epoch: int, size: int, timeouts: Timeouts | None = None) -> ArbiterState:
+def initial_state(
+    epoch: int,
+    size: int,
+    timeouts: Timeouts | None = None,
+    heartbeats: Heartbeats | None = None,
+) -> ArbiterState:
     """Return the state of a start: HOLD, no lease, no episode, nothing measured yet.
 
     Raises:
@@ -168,4 +175,6 @@ def initial_state(epoch: int, size: int, timeouts: Timeouts | None = None) -> Ar
     if size < 1:
         raise ConfigError("number of joints", size, "at least 1")
     leases = Lease(issued=epoch * LEASES_PER_EPOCH)
-    return ArbiterState(epoch, size, timeouts or Timeouts(), lease=leases)
+    return ArbiterState(
+        epoch, size, timeouts or Timeouts(), lease=leases, heartbeats=heartbeats or Heartbeats()
+    )

@@ -32,6 +32,8 @@ class Timeouts:
         tick_gap: s between two ticks after which the arbiter counts as suspended.
         stamp_behind: s of ROS time after which a frame or target is too old to act upon.
         stamp_ahead: s of ROS time that a stamp may lie in the future.
+        heartbeat: s without a right answer of a mandatory heartbeat until ESTOP.
+        heartbeat_period: s for which a challenge is shown; answers to the one before count, too.
         align_position: m, largest wrist error at which ALIGN accepts the squeeze: more than that
             and the operator reaches for a posture that the robot is not in.
         align_orientation: rad, likewise for the wrists' orientation.
@@ -53,6 +55,8 @@ class Timeouts:
     tick_gap: float = 0.25
     stamp_behind: float = 0.5
     stamp_ahead: float = 0.25
+    heartbeat: float = 0.5
+    heartbeat_period: float = 0.1
     align_position: float = 0.15
     align_orientation: float = 0.6
     discontinuity: float = 0.15
@@ -63,6 +67,13 @@ class Timeouts:
             value = getattr(self, field.name)
             if not (math.isfinite(value) and value > 0.0):
                 raise ConfigError(f"timeout {field.name}", value, "finite and > 0", "Timeouts")
+        if self.heartbeat < 2 * self.heartbeat_period:
+            raise ConfigError(
+                "timeout heartbeat",
+                self.heartbeat,
+                f"at least twice heartbeat_period ({self.heartbeat_period} s)",
+                "Timeouts",
+            )
         if self.lease_grace < self.operator_frame:
             raise ConfigError(
                 "timeout lease_grace",

@@ -89,7 +89,13 @@ def _row(source: Mode, event: Event, target: Mode, guard: str, shown: str) -> Ro
 def _rows() -> list[Row]:
     m, e = Mode, Event
     rows = [
-        _row(m.HOLD, e.JOINTS_FRESH, m.IDLE, "the cause is start-up; clock runs", "ready"),
+        _row(
+            m.HOLD,
+            e.JOINTS_FRESH,
+            m.IDLE,
+            "the cause is start-up; clock runs; heartbeats answer",
+            "ready",
+        ),
         _row(m.IDLE, e.START, m.AUTONOMOUS, "rollout", "waiting for the policy"),
         _row(m.IDLE, e.SQUEEZE, m.HUMAN, _SQUEEZE, "demonstration"),
         _row(m.ALIGN, e.SQUEEZE, m.HUMAN, f"{_SQUEEZE}; alignment within limits", "adaptation"),
@@ -100,7 +106,13 @@ def _rows() -> list[Row]:
         _row(m.PAUSED, e.RESUME, m.HANDBACK, "", "waiting for a fresh chunk"),
         _row(m.HOLD, e.RESUME, m.HANDBACK, f"{_GONE}; {_ROLLOUT}", "waiting for a fresh chunk"),
         _row(m.HOLD, e.RESUME, m.IDLE, f"{_GONE}; no rollout episode runs", "resumed"),
-        _row(m.ESTOP, e.RESET, m.HOLD, "no e-stop is pressed now", "a person must resume"),
+        _row(
+            m.ESTOP,
+            e.RESET,
+            m.HOLD,
+            "no e-stop is pressed now; heartbeats answer",
+            "a person must resume",
+        ),
     ]
     for source in (m.AUTONOMOUS, m.HANDBACK):
         rows.append(_row(source, e.PAUSE, m.PAUSED, "", "who paused"))

@@ -31,6 +31,7 @@ class Turn:
         self.stage = state.stage
         self.lease, self.hand = state.lease, state.hand
         self.planned, self.body = state.planned, state.body
+        self.heartbeats = state.heartbeats
         self.episode, self.episodes = state.episode, state.episodes
         self.rollout = state.rollout
         self.rejected = state.rejected
@@ -137,6 +138,7 @@ class Turn:
             hand=self.hand,
             planned=self.planned,
             body=self.body,
+            heartbeats=self.heartbeats,
             episode=self.episode,
             episodes=self.episodes,
             rejected=self.rejected,

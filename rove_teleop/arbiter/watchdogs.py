@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from rove_core.action import NS
 from rove_core.vocabulary import Button, Mode
+from rove_teleop.arbiter.heartbeat import hear, renew
 from rove_teleop.arbiter.inputs import EmergencyStop
 from rove_teleop.arbiter.operating import OPERATED
 from rove_teleop.arbiter.state import Cause, Hand, Planned
@@ -51,8 +52,27 @@ def watch_estop(turn: Turn) -> None:
     ]
     if causes:
         turn.estop_pressed = True
-        if turn.mode is not Mode.ESTOP:
-            turn.go(Event.ESTOP, Mode.ESTOP, f"e-stop: {causes[0]}")
+        _estop(turn, causes[0])
+
+
+def watch_heartbeats(turn: Turn) -> None:
+    """ESTOP on a wrong answer, and when one that was there falls silent."""
+    beats = renew(turn.heartbeats, turn.now, turn.timeouts)
+    for given in turn.inputs.heartbeats:
+        beats, refused, wrong = hear(beats, given, turn.epoch, turn.now)
+        if refused:
+            turn.reject(refused)
+        if wrong:
+            _estop(turn, f"heartbeat {given.name!r} answered wrong")
+    turn.heartbeats = beats
+    for name in beats.missing(turn.now, turn.timeouts):
+        if beats.heard[beats.names.index(name)] is not None:
+            _estop(turn, f"heartbeat {name!r} is lost for {turn.timeouts.heartbeat:.2f} s")
+
+
+def _estop(turn: Turn, why: str) -> None:
+    if turn.mode is not Mode.ESTOP:
+        turn.go(Event.ESTOP, Mode.ESTOP, f"e-stop: {why}")
 
 
 def watch_joints(turn: Turn) -> None:

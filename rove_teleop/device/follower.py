@@ -4,13 +4,17 @@ The mapping is absolute: robot and leader shall be in the same posture. So a squ
 while a joint of the leader is farther than ``ALIGN_MOST`` from the robot's, and after it the robot
 goes from its measured joints to the leader's posture at ``BLEND_SPEED`` while it already follows
 every motion. Fingers have no such bound: they take over when theirs are as closed as the robot's.
+
+Where the leader's posture would bring the robot too near to itself the robot gives way and lags;
+see ``guard``.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import numpy.typing as npt
@@ -19,12 +23,13 @@ import pinocchio as pin
 from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ContractError
 from rove_core.robot import RobotSpec
+from rove_teleop.device.guard import GuardedMotion
 from rove_teleop.device.mapping import DeviceMap
 from rove_teleop.retarget.alignment import gaze_apart, wrists_apart
 from rove_teleop.retarget.hands.hands import HandInput, Hands
 from rove_teleop.retarget.model import SIDES, KinematicModel, to_transform
-from rove_teleop.retarget.motion_limit import MotionLimit
 from rove_teleop.retarget.result import RetargetResult
+from rove_teleop.retarget.timing import StageClock
 from rove_teleop.wire.messages import SQUEEZED, Frame
 
 ALIGN_MOST = 0.6  # rad between a joint of leader and robot at which a squeeze is still taken
@@ -32,7 +37,9 @@ BLEND_SPEED = 0.6  # rad/s at which that difference is worked off
 MAX_AGE_NS = 200_000_000  # of a frame; older ones say nothing about where the leader is
 MAX_STEP_S = 0.05  # a longer gap is caught up at the joints' own speed
 LEAP = 1.0  # rad in one frame, 72 rad/s at 72 Hz: a sensor that wraps or a device that restarted
-
+REASONS = ("joints", "time backwards", "old", "device joints", "leap", "align")
+# Of a cycle: is the frame fit; the gloves; the squeeze and the body's motion; the errors.
+STAGES = ("check", "hands", "follow", "errors")
 
 Mask = npt.NDArray[np.bool_]
 
@@ -42,8 +49,8 @@ class DeviceFollower:
 
     Each arm and hand follows while its own side is squeezed, everything else (waist, head) while
     any side is. Joints that the device does not move stay where they were commanded. The result is
-    within limits of position, velocity and acceleration, from the measured joints on; what the
-    links might collide with is not looked at here.
+    within limits of position, velocity and acceleration, from the measured joints on, and keeps
+    the margins between the robot's own links.
 
     A frame that is refused (no joints, a value that the device cannot measure, old, backwards in
     time, a leap) drops the squeeze; the next good one takes it again from the measured joints.
@@ -51,7 +58,7 @@ class DeviceFollower:
     Args:
         spec: the robot.
         mapping: of the device.
-        timer_ns: for ``solve_ms`` only.
+        timer_ns: for ``solve_ms`` and ``stages`` only.
     """
 
     def __init__(
@@ -60,10 +67,11 @@ class DeviceFollower:
         mapping: DeviceMap,
         timer_ns: Callable[[], int] = time.perf_counter_ns,
     ) -> None:
-        self._spec, self._map, self._timer_ns = spec, mapping, timer_ns
+        self._spec, self._map, self._clock = spec, mapping, StageClock(timer_ns, STAGES)
+        self._counts: Counter[str] = Counter()
         self._model = KinematicModel(spec)
         self._hands = Hands(spec, [side for side in SIDES if side in spec.hands])
-        self._limit = MotionLimit(spec.velocity, spec.acceleration)
+        self._motion = GuardedMotion(spec)
         moved = np.zeros(spec.size, dtype=bool)
         moved[mapping.indices] = True
         fingers = {
@@ -92,6 +100,16 @@ class DeviceFollower:
         self._leader: FloatArray | None = None  # in the frame before
         self._stamp_ns: int | None = None
 
+    @property
+    def rejected(self) -> Mapping[str, int]:
+        """How many frames were refused for each of ``REASONS``."""
+        return self._counts
+
+    @property
+    def stages(self) -> dict[str, float]:
+        """Ms of each of ``STAGES`` in the last update; they add up to its ``solve_ms``."""
+        return self._clock.last
+
     def update(
         self,
         frame: Frame,
@@ -111,19 +129,22 @@ class DeviceFollower:
         Raises:
             ContractError: ``measured`` or ``commanded`` has the wrong shape.
         """
-        started = self._timer_ns()
+        self._clock.begin()
         joints = self._joints(measured, "measured")
         held = joints if commanded is None else self._joints(commanded, "commanded")
         leader, dt, reason = self._read(frame, joints, held, stamp_ns, now_ns)
         position_error = orientation_error = finger_error = head_error = math.nan
+        self._clock.mark("check")
         if not reason:
             wanted = tuple(s for s in SIDES if getattr(frame, f"{s}_squeeze") > SQUEEZED)
             self._see_hands(leader, dt, wanted)
             finger_error = self._hands.error(joints)
+            self._clock.mark("hands")
             first = bool(wanted) and not self._squeezed
             reason = self._squeeze(wanted, leader, joints, held)
             if self._squeezed and not reason:
                 self._step(leader, dt)
+            self._clock.mark("follow")
             apart = joints if first or self._target is None else self._target
             position_error, orientation_error = self._apart(leader, apart)
             if frame.head_tracked:
@@ -141,7 +162,7 @@ class DeviceFollower:
             position=np.array(position),
             position_error=position_error,
             orientation_error=orientation_error,
-            solve_ms=(self._timer_ns() - started) * 1e-6,
+            solve_ms=self._clock.end("errors"),
             finger_error=finger_error,
             head_error=head_error,
         )
@@ -160,14 +181,15 @@ class DeviceFollower:
         last, self._leader = self._leader, None
         leader = np.array(joints)
         if not (np.isfinite(joints).all() and np.isfinite(held).all()):
-            return leader, 0.0, "measured joints are not finite"
+            return leader, 0.0, self._count("joints", "measured joints are not finite")
         if before is not None and stamp_ns < before:
-            return leader, 0.0, "time of the frames runs backwards"
+            return leader, 0.0, self._count("time backwards", "time of the frames runs backwards")
         if abs(now_ns - stamp_ns) > MAX_AGE_NS:
-            return leader, 0.0, f"frame is {(now_ns - stamp_ns) * 1e-6:.0f} ms old"
+            age = f"frame is {(now_ns - stamp_ns) * 1e-6:.0f} ms old"
+            return leader, 0.0, self._count("old", age)
         angles, reason = self._map.read(frame.device_joints)
         if reason:
-            return leader, 0.0, reason
+            return leader, 0.0, self._count("device joints", reason)
         leader[self._map.indices] = angles
         self._leader = leader
         if last is not None and self._squeezed:
@@ -175,9 +197,14 @@ class DeviceFollower:
             worst = int(leap.argmax())
             if leap[worst] > LEAP:
                 name = self._spec.joint_names[worst]
-                return leader, 0.0, f"{name} of the leader leapt {leap[worst]:.2f} rad in a frame"
+                why = f"{name} of the leader leapt {leap[worst]:.2f} rad in a frame"
+                return leader, 0.0, self._count("leap", why)
         elapsed = 0.0 if before is None else (stamp_ns - before) * 1e-9
         return leader, min(elapsed, MAX_STEP_S), ""
+
+    def _count(self, key: str, reason: str) -> str:
+        self._counts[key] += 1
+        return reason
 
     def _see_hands(self, leader: FloatArray, dt: float, wanted: tuple[str, ...]) -> None:
         for side in self._squeezed:
@@ -202,17 +229,20 @@ class DeviceFollower:
         worst = int(off.argmax())
         if off[worst] > ALIGN_MOST:
             name = self._spec.joint_names[worst]
-            return (
+            return self._count(
+                "align",
                 f"align first: {name} of the leader is {off[worst]:.2f} rad away, "
-                f"at most {ALIGN_MOST:.2f} rad"
+                f"at most {ALIGN_MOST:.2f} rad",
             )
+        start = self._inside(joints)
         if not self._squeezed:
             self._held, self._active = np.array(held), np.zeros_like(new)
-        start = self._inside(joints)
-        self._limit.start(start[new], np.flatnonzero(new))
+            self._motion.start(np.where(new, start, held))
+        elif new.any():
+            self._motion.restart(start, new)
         self._offset[new] = (start - leader)[new]
         self._active |= new
-        self._rest[left] = self._limit.stop[left]  # a released arm brakes
+        self._rest[left] = self._motion.stop[left]  # a released arm brakes
         for side in fresh:
             if side in self._gloves:
                 self._hands.engage(side, joints)
@@ -231,7 +261,8 @@ class DeviceFollower:
         change = BLEND_SPEED * dt
         self._offset -= np.minimum(np.maximum(self._offset, -change), change)
         goal = np.where(follows, self._inside(leader + self._offset), self._rest)
-        reached = self._limit.step(goal, dt) if dt > 0.0 else self._limit.position
+        goal = self._inside(goal)
+        reached = self._motion.step(goal, self._active, dt) if dt > 0.0 else self._motion.position
         position = np.where(self._active, reached, self._held)
         for side in self._squeezed:
             fingers = self._hands.follow(side) if side in self._gloves else None

@@ -7,7 +7,18 @@ import numpy.typing as npt
 
 from rove_core.arrays import FloatArray
 
-FASTEST_S, SLOWEST_S = 1e-3, 0.05  # of a step; a longer gap is bridged in one such step
+SLOWEST_S = 0.05  # of a step; a longer gap is bridged in one such step
+
+
+def fastest_to_stop_at(
+    way: FloatArray, velocity: FloatArray, acceleration: FloatArray, dt: float
+) -> FloatArray:
+    """Return the (n,) rad/s of a step of ``dt`` s after which one can still stop at the end of a
+    way, (n,) rad, and which goes there in one step where it is short enough; see ``MotionLimit``.
+    """
+    fastest = acceleration * (np.sqrt(dt * dt + 2.0 * np.abs(way) / acceleration) - dt)
+    wanted: FloatArray = np.copysign(np.minimum(fastest, velocity), way)
+    return wanted
 
 
 class MotionLimit:
@@ -43,11 +54,11 @@ class MotionLimit:
 
     def step(self, target: FloatArray, dt: float) -> FloatArray:
         """Return the position ``dt`` s later on the way to ``target``; both rad."""
-        dt = min(max(dt, FASTEST_S), SLOWEST_S)
+        if dt <= 0.0:
+            return self.position
+        dt = min(dt, SLOWEST_S)
         most = self._acceleration
-        way = target - self.position
-        fastest = most * (np.sqrt(dt * dt + 2.0 * np.abs(way) / most) - dt)
-        wanted = np.copysign(np.minimum(fastest, self._velocity), way)
+        wanted = fastest_to_stop_at(target - self.position, self._velocity, most, dt)
         change = most * dt
         self.speed = np.minimum(np.maximum(wanted, self.speed - change), self.speed + change)
         self.position = self.position + self.speed * dt

@@ -13,6 +13,7 @@ from rove_core.arrays import FloatArray
 from rove_core.errors import ContractError
 from rove_core.robot import RobotSpec
 from rove_teleop.retarget.alignment import Alignment, alignment
+from rove_teleop.retarget.body.ik import STAGES as BODY_STAGES
 from rove_teleop.retarget.body.ik import BodyIk, IkStep
 from rove_teleop.retarget.body.turns import arrays_of, gaze_angle
 from rove_teleop.retarget.clutch import Clutch, Clutches, yaw_of
@@ -21,6 +22,7 @@ from rove_teleop.retarget.hands.hands import Hands, hand_input
 from rove_teleop.retarget.model import SIDES, KinematicModel, to_transform
 from rove_teleop.retarget.result import RetargetResult
 from rove_teleop.retarget.scale import Scale
+from rove_teleop.retarget.timing import StageClock
 from rove_teleop.retarget.trunk import Bend, Trunk
 from rove_teleop.wire.messages import SQUEEZED, Frame
 
@@ -33,6 +35,8 @@ HEAD, LEFT, RIGHT, LEFT_ELBOW, RIGHT_ELBOW = range(5)  # parts of an operator
 WRISTS = {"left": LEFT, "right": RIGHT}
 ELBOWS = {"left": LEFT_ELBOW, "right": RIGHT_ELBOW}
 NOTHING = Alignment()
+# Of a cycle: is the frame fit; origins and goals; the body; the hands; target and errors.
+STAGES = ("check", "aim", *BODY_STAGES, "hands", "errors")
 _SQUEEZED: dict[tuple[bool, bool], tuple[str, ...]] = {
     (False, False): (), (True, False): ("left",), (False, True): ("right",), (True, True): SIDES
 }  # fmt: skip
@@ -57,7 +61,7 @@ class Retargeter:
 
     Args:
         spec: the robot.
-        timer_ns: for ``solve_ms`` only.
+        timer_ns: for ``solve_ms`` and ``stages`` only.
 
     Attributes:
         model: the kinematic model, for ``robot_poses``.
@@ -67,8 +71,8 @@ class Retargeter:
     def __init__(self, spec: RobotSpec, timer_ns: Callable[[], int] = time.perf_counter_ns) -> None:
         self.model = KinematicModel(spec)
         self.scale = Scale()
-        self._spec, self._timer_ns = spec, timer_ns
-        self._ik = BodyIk(spec)
+        self._spec, self._clock = spec, StageClock(timer_ns, STAGES)
+        self._ik = BodyIk(spec, self._clock)
         self._hands = Hands(spec, [side for side in SIDES if side in spec.hands])
         self._has_hand = [side for side in SIDES if side in spec.hands]
         self._faults = FrameFaults()
@@ -100,6 +104,11 @@ class Retargeter:
         """How many frames were refused for each of ``faults.REASONS``."""
         return self._faults.counts
 
+    @property
+    def stages(self) -> dict[str, float]:
+        """Ms of each of ``STAGES`` in the last update; they add up to its ``solve_ms``."""
+        return self._clock.last
+
     def update(
         self,
         frame: Frame,
@@ -122,12 +131,13 @@ class Retargeter:
         Raises:
             ContractError: ``measured`` or ``commanded`` has the wrong shape.
         """
-        started = self._timer_ns()
+        self._clock.begin()
         joints = self._joints(measured, "measured")
         held = joints if commanded is None else self._joints(commanded, "commanded")
         wanted = _SQUEEZED[frame.left_squeeze > SQUEEZED, frame.right_squeeze > SQUEEZED]
         reason = self._faults.find(frame, joints, held, wanted, self._squeezed, stamp_ns, now_ns)
         errors = NOTHING
+        self._clock.mark("check")
         if reason:
             self._drop()
         else:
@@ -142,6 +152,7 @@ class Retargeter:
                 self._drop()
                 self._target = None
                 self._see_hands(frame, dt)
+                self._clock.mark("hands")
             if first and not reason:  # an origin makes every error vanish; this one decides ALIGN
                 errors = alignment(frame, self.model.poses(joints), self._hands.error(joints))
         position = joints if self._target is None else self._target
@@ -154,7 +165,7 @@ class Retargeter:
             np.array(position),
             errors.position,
             errors.orientation,
-            (self._timer_ns() - started) * 1e-6,
+            self._clock.end("errors"),
             errors.fingers,
             errors.head,
         )
@@ -261,6 +272,7 @@ class Retargeter:
         if bend != self._bend:
             self._bend = bend
             ik.bend(bend.height, bend.pitch, bend.roll)
+        self._clock.mark("aim")
         return ik.step(dt)
 
     def _aim_one(self, moved: FloatArray, turned: FloatArray) -> None:
@@ -296,11 +308,13 @@ class Retargeter:
         target[self._upper_joints] = reached[self._upper]
         if not self._ik.standing:
             target[self._lower_joints] = self._legs + reached[self._lower]
+        self._clock.mark("errors")
         self._see_hands(frame, dt)
         for side in self._squeezed_hands:
             fingers = self._hands.follow(side)
             if fingers is not None:
                 target[self._fingers[side]] = fingers
+        self._clock.mark("hands")
         np.maximum(target, spec.lower, out=target)
         np.minimum(target, spec.upper, out=target)
         self._target = target

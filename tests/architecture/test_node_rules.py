@@ -15,7 +15,9 @@ OURS = {"rove", "rove_core", "rove_policy", "rove_teleop", "rove_msgs"}
 ROS = {"rclpy", "ament_index_python", "builtin_interfaces", "rcl_interfaces"}
 TOOLS = {"numpy", "rich", "tyro", "cv2", "yaml", "zmq", "msgspec"}
 # Imported where they are used, because one command alone needs them.
-LAZY = {"draw.py": {"matplotlib"}, "meshes.py": {"trimesh"}}
+LAZY = {
+    "draw.py": {"matplotlib"}, "strip.py": {"matplotlib", "PIL"}, "meshes.py": {"trimesh"},
+}  # fmt: skip
 # The web page; fast_simplification makes meshes small, once.
 CONSOLE = {"viser", "websockets", "fast_simplification"}
 LAUNCH = {"rove", "rove_core", "launch", "launch_ros"}

@@ -18,8 +18,8 @@ from scipy.optimize import minimize
 from rove_core.robot import load_robot
 from rove_teleop.retarget.hands.hands import HandInput, Hands
 from rove_teleop.retarget.hands.solver import HandSolver
+from rove_teleop.scripted.hand import FIST, OPEN, PINCH, SIDES, between, hand
 from tests.bench.result import Result, percentile
-from tests.teleop.hand_examples import FIST, OPEN, PINCH, SIDES, between, hand
 
 RATE = 72.0
 ROUNDS, SECONDS = 7, 4.0

@@ -25,10 +25,10 @@ from rove_teleop.retarget.body.ik import BodyIk
 from rove_teleop.retarget.model import SIDES, KinematicModel, angle_between, to_transform
 from rove_teleop.retarget.retargeter import Retargeter
 from rove_teleop.retarget.trunk import Trunk
+from rove_teleop.scripted.motion import REACHABLE, SCRIPTS, Moment, moments
 from tests.bench.result import Result
-from tests.bench.retarget_operators import REACHABLE, SCRIPTS, Moment, moments
 from tests.bench.retarget_references import Ipopt, Pink, lifted
-from tests.teleop.body_examples import run_wild
+from tests.teleop.body_examples import ROBOTS, run_wild
 
 SPEC = load_robot("g1_dex3")
 START = np.array(SPEC.resting)
@@ -251,5 +251,10 @@ def _step_response() -> float:
 
 def bench_limits() -> Iterator[Result]:
     """Random cycles in which position, speed, acceleration or a collision margin is violated."""
-    found = run_wild(SPEC, seed=0, cycles=CYCLES)
-    yield Result(f"violations in {CYCLES} random cycles", float(found.total), "cycles", np.nan, 0.0)
+    for robot in ROBOTS:
+        found = run_wild(load_robot(robot), seed=0, cycles=CYCLES)
+        name = f"violations in {CYCLES} random cycles, {robot}"
+        yield Result(name, float(found.total), "cycles", np.nan, 0.0)
+        # Hands are drawn beyond reach and into the body all the time.
+        yield Result(f"longest frozen command in random cycles, {robot}", 1e3 * found.frozen, "ms",
+                     np.nan, 50.0)  # fmt: skip

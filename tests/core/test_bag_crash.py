@@ -214,7 +214,7 @@ def test_a_power_cut_takes_only_what_was_not_synced(seed):
         disk.cut_power(root / "after", random)
         written = {}
         for path in (bag, bag.with_name("bag.recording")):
-            if path.exists():
+            if any(path.glob("*.mcap")):  # the power may fail before there is a file
                 written = {m.sequence: m for m in contents(path)}
         found = [*find_bags(root / "after"), *find_incomplete_bags(root / "after")]
         assert len(found) == 1 or not driver.forced

@@ -295,3 +295,13 @@ def test_a_bag_without_stamps_has_no_ledger(tmp_path: Path) -> None:
     for version in (1, 2):
         found = bag_stats(DATA / f"bag_version_{version}").latency
         assert not {leg.name for leg in LEGS} & set(found)
+
+
+def test_commands_from_before_the_clock_ran_are_not_decades_of_episode(tmp_path: Path) -> None:
+    """An arbiter without a clock stamps 0: a bag of 9 s was said to last 1,795,697,185 s."""
+    tape = good_tape()
+    for row in tape.of("joint_command")[:5]:
+        row.stamp(0)
+    path = tape.write(tmp_path / "bag")
+    assert 1.0 < summarise_bag(path).duration_s < 3.0
+    assert 1.0 < bag_stats(path).duration_s < 3.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -401,6 +402,19 @@ def test_a_node_without_a_clock_is_a_warning(folder: Path) -> None:
     report = verified(tape, folder)
     assert report.errors == ()
     assert found(report, Level.WARNING) == {"clocks"}
+
+
+@pytest.mark.parametrize("graph", [{"use_sim_time": True}, {"use_sim_time": False}])
+def test_a_simulated_clock_may_run_at_its_own_speed(folder: Path, graph: dict[str, bool]) -> None:
+    """ROS time that leaves wall time behind is simulation, if the graph says so: of a bag that says
+    so where its recorder writes it, nobody is told that a clock was set."""
+    tape = good_tape()
+    tape.info = dataclasses.replace(tape.info, parameters={"graph": graph, "recorder": {}})
+    for row in tape.rows[len(tape.rows) // 2 :]:
+        row.publish_ns += 5_000 * MS
+    report = verified(tape, folder)
+    leaps = [f for f in report.warnings if "leaps" in f.text]
+    assert bool(leaps) is not graph["use_sim_time"]
 
 
 def test_a_replaced_publisher_is_a_warning(folder: Path) -> None:

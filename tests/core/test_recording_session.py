@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from recording_examples import CAMERA, INDEX, MS, START, STREAMS, Rig, cdr
 
 from rove_core.bag.definitions import typestore
-from rove_core.bag.reader import Bag, deserialize, find_incomplete_bags
+from rove_core.bag.reader import Bag, deserialize, find_bags, find_incomplete_bags
 from rove_core.bag.recording.losses import Loss
 from rove_core.bag.recording.session import TAIL_SECONDS, Closed, free_folder
 from rove_core.bag.schema import (
@@ -243,6 +243,22 @@ def test_an_old_start_is_recorded_when_the_arbiter_says_that_it_runs(tmp_path):
     event = next(bag.messages(["episode"])).message
     assert event.change == EpisodeChange.STARTED
     assert find_incomplete_bags(tmp_path) == []
+
+
+def test_a_state_may_arrive_before_the_start_that_it_confirms(tmp_path):
+    """Latched messages come in any order: the state went by unused, and nothing was recorded."""
+    rig = Rig(tmp_path)
+    rig.hear("arbiter/state", cdr("arbiter/state", episode_id="running"))
+    rig.start("over", age=30.0)
+    rig.stop("over")
+    assert not list(tmp_path.glob("*.recording"))
+    rig.start("running", age=10.0)
+    rig.command()
+    rig.session.close()
+    bag = Bag(tmp_path / "running")
+    assert [m.message.change for m in bag.messages(["episode"])] == [EpisodeChange.STARTED]
+    assert bag.topics["joint_command"].count == 1
+    assert [path.name for path in find_bags(tmp_path)] == ["running"]
 
 
 def test_a_start_without_a_stop_ends_the_bag_before(tmp_path):

@@ -23,10 +23,10 @@ from rove_core.robot import load_robot
 from rove_teleop.calibration import EYES, Calibration, CalibrationStore
 from rove_teleop.device.mapping import DeviceMap
 from rove_teleop.device.profile import load_device
+from rove_teleop.scripted.hand import PINCH, hand
 from rove_teleop.wire.client import OperatorClient
 from rove_teleop.wire.messages import IDENTITY, Frame
 from rove_teleop.wire.server import Client
-from tests.teleop.hand_examples import PINCH, hand
 
 SPEC = load_robot("g1_dex3")
 EXO = load_device("exo_g1_dex3")

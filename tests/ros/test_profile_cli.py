@@ -4,6 +4,7 @@ so with its file.
 
 from __future__ import annotations
 
+import dataclasses
 import re
 import struct
 from pathlib import Path
@@ -19,6 +20,7 @@ from rove.profile.anatomy import kind_of, study, words_of
 from rove.profile.check import check_profile, todos
 from rove.profile.cli import main
 from rove.profile.fit import Fit, fit_capsule, fit_capsules
+from rove.profile.follow import follow_robots, follow_tour
 from rove.profile.meshes import read_surfaces
 from rove.profile.new import draft_profile
 from rove.profile.render import render, view_along
@@ -27,6 +29,9 @@ from rove.profile.write import source_of
 from rove_core.errors import ConfigError
 from rove_core.robot import available_robots, load_robot
 from rove_core.robot.urdf import find_urdf, read_urdf
+from rove_teleop.retarget.result import RetargetResult
+from rove_teleop.retarget.retargeter import Retargeter
+from rove_teleop.scripted.tour import STATIONS
 
 TALOS = find_urdf("example-robot-data", "robots/talos_data/robots/talos_reduced.urdf", "test")[0]
 SHIPPED = {name: load_robot(name).urdf_path for name in available_robots()}
@@ -271,6 +276,8 @@ def test_shapes_and_meshes_are_read_alike(tmp_path: Path) -> None:
         (["check", "nowhere.yaml"], "nowhere.yaml"),
         (["check", "g1_dex3", "--out", "picture.jpg"], "picture.jpg"),
         (["new", "nowhere.urdf"], "nowhere.urdf"),
+        (["follow", "nobody"], "nobody"),
+        (["follow", "g1_dex3", "--out", "strip.jpg"], "strip.jpg"),
         (["new", str(TALOS), "--out", "profile.txt"], "profile.txt"),
     ],
 )
@@ -338,3 +345,78 @@ def test_names_tell_limbs(name: str, kind: str) -> None:
     """Law: whole words count, not parts of them."""
     assert kind_of(name) == kind
     assert words_of(name)
+
+
+def test_robots_follow_the_tour_and_are_drawn(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Law: both shipped robots follow the same operator within all limits and margins (status 0),
+    their wrists are where the operator's went wherever they can be, and the strip shows a row for
+    each of them under the operator's, with the marks of the goals.
+    """
+    path = tmp_path / "strip.png"
+    robots = list(available_robots())
+    assert main(["follow", *robots, "--out", str(path)]) == 0
+    shown = capsys.readouterr().out
+    assert "problem" not in shown
+    for robot in robots:
+        assert robot in shown
+    picture = cv2.imread(str(path)).astype(int)
+    assert path.stat().st_size < 300_000
+    blue, green, red = (picture[..., i] for i in range(3))
+    orange = (red > 180) & (blue < 80) & (green < 140)
+    darker = picture.max(axis=2) < 235  # rows of pixels in which somebody stands
+    height, width = orange.shape
+    bands = [slice(k * height // 3, (k + 1) * height // 3) for k in range(3)]
+    assert orange[bands[0]].sum() == 0  # the operator has no goals
+    for band in bands:
+        assert darker[band].sum() > 20_000
+    for band in bands[1:]:
+        assert orange[band].sum() > 200
+    for k in range(7):
+        assert darker[:, k * width // 7 : (k + 1) * width // 7].sum() > 10_000
+
+
+@pytest.mark.parametrize("robot", available_robots())
+def test_a_robot_is_where_the_tour_leads(robot: str) -> None:
+    """Law: at every station that it can reach a robot's wrists are within 5 mm, at those that it
+    cannot they are off and it is still within limits and margins; the same figures every time.
+    """
+    journey = follow_tour(load_robot(robot))
+    assert journey.problems == []
+    assert journey.room > 0.0
+    assert [stop.station for stop in journey.stops] == list(STATIONS)
+    for stop in journey.stops:
+        if stop.station.reachable:
+            assert stop.off < 0.005, stop.station.name
+        else:
+            assert stop.off > 0.03, stop.station.name
+    again = follow_tour(load_robot(robot))
+    assert again.off == journey.off
+
+
+def test_what_must_never_happen_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Law: a retargeter that leaps, and one that refuses, are both told by name, and the command
+    fails.
+    """
+    spec = load_robot("g1_dex3")
+    update = Retargeter.update
+
+    def leap(self: Retargeter, *given: object) -> RetargetResult:
+        result = update(self, *given)  # type: ignore[arg-type]
+        position = result.position.copy()
+        position[20] += 0.2 * (len(seen) == 100)
+        seen.append(position)
+        if len(seen) == 200:
+            return dataclasses.replace(result, valid=False, reason="tired")
+        return dataclasses.replace(result, position=position)
+
+    seen: list[object] = []
+    monkeypatch.setattr(Retargeter, "update", leap)
+    journey = follow_tour(spec)
+    joint = spec.joint_names[20]
+    assert any("tired" in text for text in journey.problems)
+    assert any("velocity" in text and joint in text for text in journey.problems)
+    assert any("acceleration" in text and joint in text for text in journey.problems)
+    seen.clear()
+    assert follow_robots(Console(quiet=True), ["g1_dex3"], None) == 1

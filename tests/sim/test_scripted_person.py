@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pinocchio as pin
 import pytest
 
 from rove_core.arrays import FloatArray
-from rove_core.errors import ConfigError, ContractError
+from rove_core.errors import ConfigError
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
-from rove_sim.operators.person import Phase, ScriptedPerson, Seen, TakeoverRule
-from rove_sim.operators.wiping import eraser_in_wrist
+from rove_sim.operators.eyes import eyes_of
+from rove_sim.operators.person import Eyes, Phase, ScriptedPerson, Seen
+from rove_sim.operators.skill import SKILLS, Skill
+from rove_sim.operators.watching import TakeoverRule
 from rove_sim.tasks.erase_whiteboard import FELT_HALF
+from rove_sim.tasks.plan import Plan, Waypoint, pose
 from rove_sim.world import World
 from rove_teleop.retarget.model import KinematicModel, robot_poses, to_transform
 from rove_teleop.retarget.retargeter import Retargeter, RetargetResult
@@ -25,9 +28,10 @@ from rove_teleop.wire.messages import SQUEEZED, Frame, Status
 
 SPEC = load_robot("g1_dex3")
 MODEL = KinematicModel(SPEC)
-TOOL = eraser_in_wrist(SPEC)
+TOOL = World(SPEC, "erase_whiteboard").task.tool_in_wrist()
 PERIOD_NS = 13_888_889  # 72 Hz
 BOARD_X = 0.46  # m ahead of the pelvis
+CAREFUL = replace(SKILLS["skilled"], wrong_move=0.0, late=0.0)  # no chance event but the seed's
 
 
 class PerfectRobot:
@@ -53,6 +57,26 @@ class PerfectRobot:
     def progress(self) -> float:
         return 1.0 - len(self.ink) / self.start
 
+    @property
+    def eyes(self) -> Eyes:
+        return Eyes(self._plan(), TOOL, 1.0, self.progress)
+
+    def _plan(self) -> Plan:
+        """From the left end of what is left to the right one."""
+        if not len(self.ink):
+            return ()
+        left, right = self.ink[self.ink[:, 1].argmax()], self.ink[self.ink[:, 1].argmin()]
+        middle = (self.ink[:, 2].min() + self.ink[:, 2].max()) / 2
+
+        def at(y: float, x: float) -> FloatArray:
+            return pose((x, y, middle))
+
+        return (
+            Waypoint("reach", at(left[1], BOARD_X - 0.05), 1.0),
+            Waypoint("press", at(left[1], BOARD_X + 0.018), 1.0, 0.12, press=True),
+            Waypoint("wipe", at(right[1], BOARD_X + 0.018), 1.0, 0.08, press=True),
+        )
+
 
 class SimulatedRobot:
     """The robot of the lab in MuJoCo, with its board."""
@@ -67,12 +91,8 @@ class SimulatedRobot:
         return self.world.joint_positions()
 
     @property
-    def ink(self) -> FloatArray:
-        return self.world.task.marks_in_pelvis()
-
-    @property
-    def progress(self) -> float:
-        return self.world.task.status().progress
+    def eyes(self) -> Eyes:
+        return eyes_of(self.world)
 
     def tell(self, joints: FloatArray) -> None:
         self._target = np.array(joints)
@@ -117,7 +137,7 @@ class Stand:
             right_wrist=poses.right_wrist, episode_id=self.episode,
             question=self.question,
         )  # fmt: skip
-        seen = Seen(status, self.robot.ink, self.robot.progress)
+        seen = Seen(status, self.robot.eyes)
         frame = self.person.step(self.now_ns * 1e-9, seen)
         result = self._retargeter.update(frame, self.robot.joints, self.now_ns, self.now_ns)
         self._decide(frame, result)
@@ -168,8 +188,9 @@ def ink(seed: int, points: int = 26) -> FloatArray:
 
 
 def person(seed: int = 1, **change: object) -> ScriptedPerson:
-    fields = {"rule": TakeoverRule(at_s=1.0), "goal": 1.0} | change
-    return ScriptedPerson("ann", TOOL, seed=seed, **fields)  # type: ignore[arg-type]
+    rule = TakeoverRule(at_s=1.0, stall_s=None, near_s=None)
+    fields = {"rule": rule, "goal": 1.0, "skill": CAREFUL} | change
+    return ScriptedPerson("ann", seed=seed, **fields)  # type: ignore[arg-type]
 
 
 def stand(seed: int = 1, **change: object) -> Stand:
@@ -178,16 +199,18 @@ def stand(seed: int = 1, **change: object) -> Stand:
 
 TAKEOVER_TO_HANDBACK = [
     Phase.WATCH, Phase.TAKE_OVER, Phase.ALIGN, Phase.SQUEEZE, Phase.PROBE, Phase.MARK,
-    Phase.WORK, Phase.RETREAT, Phase.HAND_BACK, Phase.WATCH,
+    Phase.WORK, Phase.HAND_BACK, Phase.WATCH,
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize(("seed", "skill"), list(enumerate(SKILLS)))
 @pytest.mark.parametrize("hands", ["right", "both"])
-def test_a_takeover_runs_through_all_phases_and_all_ink_is_wiped(seed: int, hands: str) -> None:
+def test_a_takeover_runs_through_all_phases_and_all_ink_is_wiped(
+    seed: int, skill: str, hands: str
+) -> None:
     """From the press to the hand-back, in order, with each phase once; the felt comes within 1 cm
     of every mark while pressed; every frame passes the bridge's checks; no target is refused."""
-    run = stand(seed, hands=hands, clumsiness=0.3 * seed)
+    run = stand(seed, hands=hands, skill=skill)
     run.until(lambda: run.phases[-2:] == [Phase.HAND_BACK, Phase.WATCH])
     assert run.phases == TAKEOVER_TO_HANDBACK
     assert run.modes == [Mode.AUTONOMOUS, Mode.ALIGN, Mode.HUMAN, Mode.HANDBACK] or run.modes == [
@@ -235,14 +258,16 @@ def test_the_same_seed_is_the_same_person() -> None:
     assert a.frames != c.frames
 
 
-def test_adaptation_takes_one_to_two_seconds() -> None:
-    """Between squeeze and mark the person hesitates 1-2 s and moves the hand less than 8 cm."""
-    for seed in range(5):
-        run = stand(seed)
+@pytest.mark.parametrize("skill", SKILLS.values(), ids=list(SKILLS))
+def test_adaptation_takes_as_long_as_the_skill_says(skill: Skill) -> None:
+    """Between squeeze and mark the person hesitates and moves the hand less than 8 cm."""
+    for seed in range(3):
+        run = stand(seed, skill=skill)
         run.until(lambda run=run: run.person.phase is Phase.PROBE)
         first = len(run.frames)
         run.until(lambda run=run: run.person.phase is Phase.MARK)
-        assert 0.95 < (len(run.frames) - first) * PERIOD_NS * 1e-9 < 2.1
+        shortest, longest = skill.hesitation_s
+        assert shortest - 0.05 < (len(run.frames) - first) * PERIOD_NS * 1e-9 < longest + 0.1
         places = np.array([frame.right_wrist[:3] for frame in run.frames[first:]])
         moved = np.linalg.norm(places - places[0], axis=1)
         assert 0.01 < moved.max() < 0.08
@@ -269,7 +294,7 @@ def test_a_press_that_was_not_heard_is_repeated() -> None:
     down = [bool(frame.buttons & Button.TAKEOVER) for frame in run.frames]
     assert len([1 for value, _ in itertools.groupby(down) if value]) in (4, 5)
     run.deaf = frozenset()
-    run.until(lambda: run.mode is Mode.ALIGN, seconds=2.0)
+    run.until(lambda: run.mode is Mode.ALIGN, seconds=4.0)
 
 
 def test_a_refused_squeeze_is_tried_again() -> None:
@@ -313,7 +338,7 @@ def test_a_robot_that_stopped_is_left_alone(mode: Mode, phase: Phase) -> None:
         assert frame.left_squeeze == frame.right_squeeze == 0.0
     assert run.mode is mode
     run.mode, run.stage = Mode.AUTONOMOUS, Stage.ROLLOUT
-    run.until(lambda: run.mode is Mode.ALIGN, seconds=2.0)
+    run.until(lambda: run.mode is Mode.ALIGN, seconds=4.0)
 
 
 def test_without_the_lease_nothing_is_pressed() -> None:
@@ -323,7 +348,7 @@ def test_without_the_lease_nothing_is_pressed() -> None:
     run.until(lambda: len(run.frames) == 300)
     assert all(frame.buttons == 0 and frame.lease == 0 for frame in run.frames)
     run.holder = "ann"
-    run.until(lambda: run.mode is Mode.ALIGN, seconds=2.0)
+    run.until(lambda: run.mode is Mode.ALIGN, seconds=4.0)
     assert run.frames[-1].lease == 4
 
 
@@ -336,12 +361,12 @@ def test_one_takeover_an_episode() -> None:
     run.until(lambda: len(run.frames) == start + 300)
     assert run.mode is Mode.AUTONOMOUS
     run.episode = "two"
-    run.until(lambda: run.mode is Mode.ALIGN, seconds=2.0)
+    run.until(lambda: run.mode is Mode.ALIGN, seconds=4.0)
 
 
 def test_a_stall_calls_for_help() -> None:
     """With the stall rule the person takes over when progress stands still, and not before."""
-    run = stand(1, rule=TakeoverRule(at_s=None, stall_s=2.0))
+    run = stand(1, rule=TakeoverRule(at_s=None, stall_s=2.0, near_s=None))
     assert isinstance(run.robot, PerfectRobot)
     for _ in range(10):  # one mark less every second
         run.robot.ink = run.robot.ink[1:]
@@ -350,7 +375,7 @@ def test_a_stall_calls_for_help() -> None:
     assert run.mode is Mode.AUTONOMOUS
     start = len(run.frames)
     run.until(lambda: run.mode is Mode.ALIGN)
-    assert (len(run.frames) - start) * PERIOD_NS * 1e-9 < 2.2
+    assert (len(run.frames) - start) * PERIOD_NS * 1e-9 < 3.5  # the reaction comes on top
 
 
 def test_work_ends_when_it_takes_too_long() -> None:
@@ -374,18 +399,16 @@ def test_a_person_without_a_bridge_stands_still() -> None:
 
 
 def test_wrong_arguments_are_refused() -> None:
-    """A tool of another shape, unknown hands or clumsiness fail when the person is made."""
-    with pytest.raises(ContractError, match="tool_in_wrist"):
-        ScriptedPerson("ann", np.eye(3))
-    with pytest.raises(ConfigError, match="hands"):
-        ScriptedPerson("ann", TOOL, hands="left")
-    with pytest.raises(ConfigError, match="clumsiness"):
-        ScriptedPerson("ann", TOOL, clumsiness=2.0)
+    """Unknown hands or skills fail when the person is made, and name what is allowed."""
+    with pytest.raises(ConfigError, match="right"):
+        ScriptedPerson("ann", hands="left")
+    with pytest.raises(ConfigError, match="novice"):
+        ScriptedPerson("ann", "virtuoso")
 
 
 def test_after_a_stall_the_person_finishes() -> None:
     """Bug: a second takeover above the goal handed back at once, and the robot stalled again."""
-    run = stand(1, rule=TakeoverRule(at_s=None, stall_s=2.0), goal=0.2)
+    run = stand(1, rule=TakeoverRule(at_s=None, stall_s=2.0, near_s=None), goal=0.2)
     assert isinstance(run.robot, PerfectRobot)
     run.robot.ink = run.robot.ink[: len(run.robot.ink) // 2]
     run.until(lambda: run.phases[-2:] == [Phase.HAND_BACK, Phase.WATCH])

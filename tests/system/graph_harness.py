@@ -170,7 +170,7 @@ class RunningGraph:
     """The graph of ``rove up`` with its own domain, keys, port and folder of bags."""
 
     def __init__(self, folder: Path, **arguments: Any) -> None:
-        domain = claim_domain()
+        self.domain = domain = claim_domain()
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")

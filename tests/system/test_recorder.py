@@ -207,6 +207,8 @@ def test_a_killed_recorder_goes_on_in_a_second_bag(tmp_path, peer, recorders):
     load.close()
     first.stop(signal.SIGKILL)
     assert [path.name for path in find_incomplete_bags(first.bags)] == ["one.recording"]
+    left = Bag(first.bags / "one.recording").topics[topics.camera("ego")].count
+    assert left > 0  # most of 60; what a kill may take is the law of test_bag_crash
     second = Recorder(tmp_path, DOMAIN, robot)
     recorders.append(second)
     peer.health.clear()
@@ -219,7 +221,7 @@ def test_a_killed_recorder_goes_on_in_a_second_bag(tmp_path, peer, recorders):
     assert rest.topics[topics.EPISODE].count == 2
     part = finished(peer, second, "one")
     assert part.outcome.recording is RecordingEnd.RECOVERED
-    assert part.topics[topics.camera("ego")].count >= 40  # of 60; the last chunk is lost
+    assert part.topics[topics.camera("ego")].count == left
     assert second.stop() == 0
 
 

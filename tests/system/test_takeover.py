@@ -8,11 +8,13 @@ import numpy as np
 import pytest
 
 from graph_harness import RunningGraph
+from rove.retarget_health import CYCLE, WAITED, WHOLE
 from rove_core.bag.episode import read_episode
 from rove_core.bag.reader import Bag, find_bags
 from rove_core.bag.summary import summarise_bag
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Mode, Stage
+from rove_teleop.retarget.retargeter import STAGES
 
 pytestmark = pytest.mark.graph
 ATTEMPTS = 3
@@ -116,3 +118,19 @@ def test_handback_waits_for_a_newer_observation(bag: Bag) -> None:
     assert handback_ns
     assert first in chunks
     assert chunks[first].sec * 10**9 + chunks[first].nanosec >= handback_ns
+
+
+def test_the_time_of_each_frame_is_told(bag: Bag) -> None:
+    """While a person drives, /diagnostics tells where each frame's time goes: the wait, every stage
+    of the retargeting, and the whole way."""
+    told: dict[str, str] = {}
+    for m in bag.messages(["/diagnostics"]):
+        for status in m.message.status:
+            if status.name.endswith(": teleop"):
+                told |= {entry.key: entry.value for entry in status.values}
+    for stage in (WAITED, *STAGES, CYCLE, WHOLE):
+        p50, p99, longest = (
+            float(value) for value in told[f"{stage} ms (p50, p99, longest)"].split(", ")
+        )
+        assert p50 <= p99 <= longest
+    assert longest > 0.0

@@ -148,16 +148,18 @@ def test_braking_distance_is_what_braking_takes(
     spec: RobotSpec, fraction: float, sign: float
 ) -> None:
     """The formula equals the distance that the filter's own stop covers from that speed."""
-    # At home some fingers are nearer to a limit than that distance; a command never runs past one.
-    wide = replace(spec, lower=spec.lower - 9.0, upper=spec.upper + 9.0)
-    command = CommandFilter(wide, DT)
+    far = np.full(spec.size, sign * 40.0)
+    cruise = replace(spec, lower=-2 * np.abs(far), upper=2 * np.abs(far),
+                     velocity=fraction * spec.velocity)  # fmt: skip
+    command = CommandFilter(cruise, DT)
     command.anchor(spec.home)
-    speed = sign * fraction * spec.velocity
-    command._v = speed.tolist()
-    command._resting = False
+    for _ in range(200):
+        begin = command.step(far, DT)
+    np.testing.assert_allclose(command.velocity, sign * cruise.velocity, atol=1e-9)
     for _ in range(200):
         rest = command.step(None, DT)
-    np.testing.assert_allclose(rest - spec.home, command.braking_distance(speed), atol=1e-6)
+    expected = command.braking_distance(sign * cruise.velocity)
+    np.testing.assert_allclose(rest - begin, expected, atol=1e-6)
 
 
 def test_an_anchor_is_a_step_of_zero(spec: RobotSpec) -> None:

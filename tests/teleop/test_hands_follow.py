@@ -13,7 +13,7 @@ from rove_core.arrays import FloatArray
 from rove_core.robot import load_robot
 from rove_teleop.retarget.hands.hands import HandInput, Hands
 from rove_teleop.retarget.motion_limit import SLOWEST_S, MotionLimit
-from tests.teleop.hand_examples import FIST, OPEN, PINCH, SIDES, between, hand
+from rove_teleop.scripted.hand import FIST, OPEN, PINCH, SIDES, between, hand
 
 ROBOTS = ("g1_dex3", "gr1t2_fourier")
 DT = 1.0 / 72.0

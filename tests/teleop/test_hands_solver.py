@@ -15,7 +15,7 @@ from rove_core.robot import load_robot
 from rove_teleop.retarget.hands.model import HandModel
 from rove_teleop.retarget.hands.pinch import RELEASE, RISE_S, Pinches
 from rove_teleop.retarget.hands.solver import HandSolver
-from tests.teleop.hand_examples import FIST, OPEN, PINCH, SIDES, between, hand, hand_points, turn
+from rove_teleop.scripted.hand import FIST, OPEN, PINCH, SIDES, between, hand, hand_points, turn
 
 ROBOTS = ("g1_dex3", "gr1t2_fourier")
 DT = 1.0 / 72.0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rove_core.robot.kinematics import Kinematics
 from rove_core.robot.urdf import read_urdf
 from rove_teleop.retarget.body.collision import RESERVE, Collisions, reader
-from rove_teleop.retarget.body.configuration import BASE, Configuration
+from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration
 from rove_teleop.retarget.body.limits import LONGEST_STEP, MotionLimits
 
 CYCLES = 400  # of a sampled campaign
@@ -159,6 +159,23 @@ def test_a_wild_operator_breaks_no_limit(robot: str) -> None:
     found = run_wild(SPECS[robot], seed=1, cycles=CYCLES)
     assert found.total == 0, found
     assert found.frozen < 0.1
+
+
+def test_a_joint_that_stops_at_its_limit_does_not_bend_the_way_to_rest() -> None:
+    """What went wrong: the way on which a robot comes to rest was looked at as if joints could go
+    on beyond their limits; one that is stopped there while the others go on ends elsewhere, and a
+    hand came 3 mm below its margin. Where all is looked at, joints are within their limits, and
+    those that stay within go as far as they were told."""
+    for robot in ROBOTS:
+        body = anchored(SPECS[robot], np.array(SPECS[robot].home)).body
+        step = np.zeros(body.size)
+        step[BASE:] = np.random.default_rng(0).normal(0.0, 0.05, body.size - BASE)
+        before = body.joints.copy()
+        found = body.ahead(step, 40.0)[BASE_Q:]
+        free = before + 40.0 * step[BASE:]
+        np.testing.assert_allclose(found, np.clip(free, body.lower, body.upper), atol=1e-12)
+        assert ((free < body.lower) | (free > body.upper)).any()
+        np.testing.assert_array_equal(body.joints, before)
 
 
 @pytest.mark.full

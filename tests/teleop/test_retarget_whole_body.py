@@ -8,7 +8,6 @@ import msgspec
 import numpy as np
 import pinocchio as pin
 import pytest
-from hand_examples import FIST, OPEN, hand
 from retarget_bench import JOINTS, PERIOD_NS, SPEC, START_NS, Run, frame, shifted
 
 from rove_core.arrays import FloatArray
@@ -16,6 +15,7 @@ from rove_core.robot import load_robot
 from rove_teleop.retarget.model import to_pose, to_transform
 from rove_teleop.retarget.retargeter import Retargeter
 from rove_teleop.retarget.scale import Scale
+from rove_teleop.scripted.hand import FIST, OPEN, hand
 from rove_teleop.wire.messages import Frame
 
 NOT_FINGERS = np.setdiff1d(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,12 @@ from rove_teleop.retarget.body.solve import LeastSquares
 ATTEMPTS = 3  # at a step, each with the walls that the ones before ran into
 HESITANT = 0.3  # share of the last attempt that is tried before braking
 RETURN = 0.25  # share of what the joints can do to bring a pair back that is below its margin
-LONG_STOP_S = 0.06  # to stop; a longer way is looked at in its middle, too
+# The way to rest is looked at in so many places that between two of them a hand that passes the
+# trunk comes nearer by less than the reserve. Its length goes with the square of the time to stop:
+# in 70 ms an arm at 20 rad/s2 and 0.5 m goes 25 mm, and what is as round as an arm is 2 mm nearer
+# in between.
+SHORT_STOP_S = 0.07
+MOST_LOOKS = 6
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,8 @@ class Avoidance:
         free, ahead = [collisions.look()], [0.0]
         rest = 0.5 * self._stopping / dt
         if collisions.may_meet(free[0], turned, rest):
-            ahead += (0.5 * rest, rest) if self._stopping > LONG_STOP_S else (rest,)
+            looks = min(MOST_LOOKS, math.ceil((self._stopping / SHORT_STOP_S) ** 2))
+            ahead += [rest * k / looks for k in range(1, looks + 1)]
             free += [collisions.look_at(body.ahead(whole, far)) for far in ahead[1:]]
         return _View(free, ahead)
 

@@ -100,6 +100,11 @@ class Collisions:
         pin.forwardKinematics(self._model, self._there.data, q)
         return self._there.distances() - self._apart
 
+    @property
+    def looked_at(self) -> pin.Data:
+        """Pinocchio's data at the configuration that ``look_at`` looked at last."""
+        return self._there.data
+
     def may_meet(self, free: FloatArray, way: FloatArray, times: float) -> bool:
         """Tell whether a way may bring pairs too near; False: it certainly does not use up more
         than half of the reserve.
@@ -108,10 +113,22 @@ class Collisions:
             free: (P,) m, as ``look`` returns it where the way begins.
             way: (nv - 6,) rad, how far each joint turns on it, times ``times``; not negative.
         """
-        left = self._levers @ way
+        left = self.reach(way)
         left *= -times
         left += free
         return bool(left.min(initial=0.0) < -0.5 * RESERVE)
+
+    def reach(self, way: FloatArray) -> FloatArray:
+        """Return the (P,) m that no pair can come nearer by on a way of (nv - 6,) rad, each joint
+        turning so far; not negative."""
+        nearer: FloatArray = self._levers @ way
+        return nearer
+
+    @property
+    def moved_by(self) -> npt.NDArray[np.bool_]:
+        """(P, nv - 6) whether a joint moves the shapes of a pair against each other."""
+        moves: npt.NDArray[np.bool_] = self._mask[:, BASE:] != 0.0
+        return moves
 
     def gradients(self, pairs: Indices, there: bool) -> FloatArray:
         """Return the (len(pairs), nv) gradients of distances at the present configuration, or where

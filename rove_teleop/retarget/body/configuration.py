@@ -100,9 +100,9 @@ class Configuration:
         pin.updateFramePlacements(self.model, self.data)
 
     def ahead(self, displacement: FloatArray, times: float) -> FloatArray:
-        """Return the (nq,) so many times (nv,) ahead, limits or not."""
-        found: FloatArray = pin.integrate(self.model, self.q, times * displacement)
-        return found
+        """Return the (nq,) so many times (nv,) ahead; a joint that would go beyond its limit stops
+        there, as it does when the robot brakes."""
+        return self.after(self.q, times * displacement)
 
     def after(self, q: FloatArray, displacement: FloatArray) -> FloatArray:
         """Return the (nq,) after (nv,) from (nq,); joints stay within their limits to the last

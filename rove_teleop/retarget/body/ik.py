@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +19,9 @@ from rove_teleop.retarget.body.support import Support
 from rove_teleop.retarget.body.tasks import TaskStack
 from rove_teleop.retarget.body.turns import tilt
 from rove_teleop.retarget.model import SIDES
+from rove_teleop.retarget.timing import StageClock
+
+STAGES = ("solve", "avoid")  # of a step: the quadratic program, then the look at collisions
 
 # Legs that nobody asks to move stand still to the last bit: no servo sways a robot whose operator
 # moves a hand. They come to rest when all is this near, m and rad, and this slow, rad/s, and the
@@ -44,6 +48,7 @@ class BodyIk:
 
     Args:
         spec: the robot.
+        clock: gets the times of ``STAGES``.
 
     Attributes:
         body: the configuration that it has reached.
@@ -51,7 +56,8 @@ class BodyIk:
         near: (P,) m by which the profile's pairs are farther apart there than they must be.
     """
 
-    def __init__(self, spec: RobotSpec) -> None:
+    def __init__(self, spec: RobotSpec, clock: StageClock | None = None) -> None:
+        self._clock = clock or StageClock(time.perf_counter_ns, STAGES)
         tasks = costs.frame_tasks(spec)
         self.body = body = Configuration(spec, [task.link for task in tasks])
         self.tasks = TaskStack(body, tasks)
@@ -159,9 +165,11 @@ class BodyIk:
             rows, target, weight[first:], pull[first:], low[first:], high[first:]
         )
         step, reason = problem.solve()
+        self._clock.mark("solve")
         if reason:
             return f"inverse kinematics: {reason}"
         taken, self.near = self._avoidance.go(problem, step, self.near, dt)
+        self._clock.mark("avoid")
         limits.last = taken / dt
         if not first and beyond[2] < -WELL_OVER_GROUND:
             legs = limits.last[BASE : self._standing]

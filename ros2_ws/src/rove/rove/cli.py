@@ -13,6 +13,7 @@ from rove_core.errors import RoveError
 COMMANDS = {
     "up": ("rove.up", "start the node graph (robot, policy, operator bridge, recorder)"),
     "doctor": ("rove.doctor.cli", "check what the stack needs, with the cure beside each problem"),
+    "heartbeat": ("rove.heartbeat_cli", "guard the robot: it stops when this program does"),
     "calibrate": ("rove.calibrate_cli", "measure an operator's size, or a device by two poses"),
     "keys": ("rove.keys_cli", "make and list the keys of bridge and operators"),
     "bag": ("rove.bag.cli", "show, verify, recover, measure, cut, draw and redact bags"),

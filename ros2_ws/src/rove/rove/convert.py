@@ -25,6 +25,7 @@ from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Button
 from rove_teleop.arbiter.handover import Handover
 from rove_teleop.arbiter.inputs import OperatorSample, TargetSample
+from rove_teleop.retarget.result import RetargetResult
 from rove_teleop.wire.frame_times import UNKNOWN_TIMES, FrameTimes
 from rove_teleop.wire.messages import Frame, Pose
 from rove_teleop.wire.server import Client
@@ -315,3 +316,24 @@ def target_sample(message: JointTarget) -> TargetSample:
         orientation_error=message.orientation_error,
         path=FramePath(message.captured_ns, message.received_ns, message.retargeted_ns),
     )
+
+
+def target_message(result: RetargetResult, frame: OperatorFrame) -> JointTarget:
+    """Return what a frame means for the joints as a message, stamped as the frame."""
+    message = JointTarget(
+        lease=frame.lease,
+        operator_sequence=frame.sequence,
+        valid=result.valid,
+        reason=result.reason,
+        enabled=result.enabled,
+        position=doubles(result.position),
+        position_error=result.position_error,
+        orientation_error=result.orientation_error,
+        finger_error=result.finger_error,
+        head_error=result.head_error,
+        solve_ms=result.solve_ms,
+        captured_ns=frame.captured_ns,
+        received_ns=frame.received_ns,
+    )
+    message.header.stamp = frame.header.stamp
+    return message

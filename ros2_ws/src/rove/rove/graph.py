@@ -47,6 +47,13 @@ class GraphArguments:
         default="scripted",
         metadata={"text": f"{' | '.join(OPERATORS)}: who sits at the other end of the bridge"},
     )
+    heartbeats: str = field(
+        default="auto",
+        metadata={
+            "text": "who must guard the robot (`rove heartbeat NAME`), names with commas; 'none'; "
+            "auto: 'supervisor' on a real robot, none in simulation"
+        },
+    )
     calibration: bool = field(
         default=True,
         metadata={"text": "an operator drives only with a calibration (`rove calibrate NAME`)"},
@@ -184,6 +191,13 @@ def bags_folder(given: GraphArguments) -> Path:
     return Path(given.bags).expanduser().absolute() if given.bags else Path.cwd() / "bags"
 
 
+def guards(given: GraphArguments) -> str:
+    """Return the arbiter's mandatory heartbeats, names with commas."""
+    if given.heartbeats == "auto":
+        return "" if given.sim else "supervisor"
+    return "" if given.heartbeats == "none" else given.heartbeats
+
+
 def _keeper(given: GraphArguments) -> list[dict[str, Value]]:
     """Return the parameters of the keeper, nothing when it would have nothing to do."""
     if given.fetch == "none" and not given.keep_gb and not given.keep_days:
@@ -226,6 +240,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
     arbiter: dict[str, Value] = dict(SIMULATION_TIMEOUTS) if given.sim else {}
     if given.sim and given.operator == "wire":
         arbiter["slowest_clock"] = SLOWEST_FOR_PEOPLE
+    arbiter["heartbeats"] = guards(given)
     graph.append(node("arbiter", **arbiter))
     graph.append(node("teleop", require_calibration=given.calibration))
     graph.append(node("bridge", address=given.bridge, require_calibration=given.calibration))

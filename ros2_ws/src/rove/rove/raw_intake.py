@@ -18,12 +18,11 @@ from rclpy.qos import QoSProfile
 from rclpy.subscription import Subscription
 
 from rove_core.bag.recording.inbox import Arrival
+from rove_core.bag.recording.log_times import LogTimes
 
 PERIOD_S = 0.02
 MOST = 4096
 """Messages of a topic a turn; a publisher without bounds must not hold up the others."""
-OLDEST_NS = 10_000_000_000
-"""A message that waited longer says that the wall clock was set, not that it waited."""
 
 
 class IntakeNode(Node):  # type: ignore[misc]
@@ -72,6 +71,7 @@ class RawIntake:
         subscriptions: list[tuple[Subscription, Any]],
     ) -> None:
         self._clock, self._hand, self._subscriptions = node.get_clock(), hand, subscriptions
+        self._times = LogTimes()
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
         self.error = ""
@@ -105,15 +105,10 @@ class RawIntake:
                     if taken is None:
                         break
                     batch.append((taken[1]["received_timestamp"], index, taken[0], taken[1]))
-        if not batch:
-            return
+        self._times.look(time.time_ns(), max(self._clock.now().nanoseconds, 0))
         batch.sort(key=itemgetter(0))
-        wall_ns, ros_ns = time.time_ns(), self._clock.now().nanoseconds
         for received_ns, index, data, info in batch:
-            waited_ns = wall_ns - received_ns
-            if not 0 <= waited_ns < OLDEST_NS:
-                waited_ns = 0
-            log_ns = max(ros_ns - waited_ns, 0)
+            log_ns = self._times.ros_ns(received_ns)
             sequence = info["publication_sequence_number"] or 0
             published_ns = max(info["source_timestamp"] or log_ns, 0)
             self._hand(Arrival(index, data, sequence, published_ns, log_ns))

@@ -1,4 +1,10 @@
-"""Inverse kinematics of the right arm and waist for a frame fixed to a link, with pink."""
+"""Inverse kinematics of the right arm and waist for a frame fixed to a link, with pink.
+
+For the scripted expert alone, which demonstrates for the shipped policy at 20 Hz: it drags the arm
+to one reference posture, so that the same place on the board always gets the same joints, a map
+that a policy can learn. Retargeting does the opposite: it begins where the robot is and its posture
+depends on the way there. Operators, scripted ones too, drive through ``rove_teleop.retarget``.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +51,7 @@ class ArmIk:
         Args:
             spec: the robot.
             link: URDF link that carries the tool.
-            tool_in_link: (3,) m, the tool frame's origin; its axes are the link's.
+            tool_in_link: the tool frame: (4, 4) pose, or (3,) m of an origin with the link's axes.
             rest: (N,) rad, posture of the locked joints and the aim of the posture task.
         """
         full = pin.buildModelFromUrdf(str(spec.urdf_path))
@@ -56,7 +62,9 @@ class ArmIk:
         locked = [full.getJointId(name) for name in full.names[1:] if name not in moving]
         model = pin.buildReducedModel(full, locked, q)
         carrier = model.frames[model.getFrameId(link)]
-        pose = carrier.placement * pin.SE3(np.eye(3), np.asarray(tool_in_link, dtype=float))
+        tool = np.asarray(tool_in_link, dtype=np.float64)
+        offset = pin.SE3(tool) if tool.shape == (4, 4) else pin.SE3(np.eye(3), tool)
+        pose = carrier.placement * offset
         model.addFrame(pin.Frame("tool", carrier.parentJoint, pose, pin.FrameType.OP_FRAME))
         self.indices = np.array([spec.index(name) for name in model.names[1:]])
         model.lowerPositionLimit = spec.lower[self.indices].copy()
@@ -98,3 +106,17 @@ class ArmIk:
             )
             self._configuration.integrate_inplace(velocity, dt / ITERATIONS)
         return np.array(self._configuration.q)
+
+
+def posture_at(
+    spec: RobotSpec, tool_in_wrist: FloatArray, tool_in_pelvis: FloatArray, rest: FloatArray
+) -> FloatArray:
+    """Return (N,) rad near ``rest`` (N,) in which the right hand's tool is where it shall be.
+
+    Both poses are (4, 4), m; nearest when it is out of reach.
+    """
+    ik = ArmIk(spec, spec.frames["right_wrist"], tool_in_wrist, rest)
+    posture = np.array(rest)
+    for _ in range(100):  # 5 s of motion: farther than any two places of a workplace
+        posture[ik.indices] = ik.follow(pin.SE3(tool_in_pelvis), 0.05)
+    return posture

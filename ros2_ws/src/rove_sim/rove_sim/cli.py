@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,6 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from rove_core.errors import ConfigError, RoveError
+from rove_sim.collect.cli import CollectArgs, run_collect
 from rove_sim.demo import DemoArgs, run_demo
 from rove_sim.picture import PictureArgs, picture
 
@@ -76,6 +78,12 @@ def tasks_command() -> None:
     print("\n".join(TASKS))
 
 
+@app.command(name="collect")
+def collect_command(args: tyro.conf.OmitArgPrefixes[CollectArgs]) -> None:
+    """Collect episodes without ROS, as bags: demonstrations, or rollouts with interventions."""
+    run_collect(args)
+
+
 @app.command(name="demonstrate")
 def demonstrate_command(args: tyro.conf.OmitArgPrefixes[DemonstrateArgs]) -> None:
     """Write demonstrations of the scripted expert as bags."""
@@ -116,6 +124,66 @@ def evaluate_command(args: tyro.conf.OmitArgPrefixes[EvaluateArgs]) -> None:
         )
         bar.update(line, completed=args.trials)
     print(result.text())
+
+
+@dataclass(frozen=True)
+class HumanVideosArgs:
+    """Film a person, through their own eyes, doing, failing and recovering a task.
+
+    Attributes:
+        task: name of the task.
+        out: folder of the mp4 files and of labels.json; it must hold no labels yet.
+        videos: number of them.
+        seed: of the first; they count up from it.
+        recoveries: share of videos with a mistake that is made good.
+        failures: share of videos with a mistake that is not.
+        pixels: width and height.
+        variation: 0 (plain lab) to 1.
+        wrong_outcomes: share of outcomes that are labelled the other way round.
+        missed_marks: share of recoveries that nobody marked.
+        mark_spread: s, standard deviation of a mark's time.
+    """
+
+    task: str
+    out: Path
+    videos: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 180
+    seed: int = 0
+    recoveries: float = 0.35
+    failures: float = 0.30
+    pixels: int = 224
+    variation: float = 1.0
+    wrong_outcomes: float = 0.0
+    missed_marks: float = 0.0
+    mark_spread: float = 0.0
+
+
+@app.command(name="human-videos")
+def human_videos_command(args: tyro.conf.OmitArgPrefixes[HumanVideosArgs]) -> None:
+    """Film a person, through their own eyes, doing, failing and recovering a task."""
+    from rove_sim.human.videos import VideoOrder, film
+    from rove_sim.labels import LabelNoise
+    from rove_sim.tasks import TASKS
+
+    if args.task not in TASKS:
+        raise ConfigError("task", args.task, TASKS, "--task")
+    noise = LabelNoise(args.wrong_outcomes, args.missed_marks, 0.0, args.mark_spread)
+    order = VideoOrder(
+        args.task,
+        args.out,
+        args.videos,
+        args.seed,
+        args.recoveries,
+        args.failures,
+        args.pixels,
+        args.variation,
+        noise,
+    )
+    with _progress("videos") as bar:
+        line = bar.add_task("", total=args.videos)
+        labels = film(order, lambda done, _: bar.update(line, completed=done))
+    ends = Counter(label.outcome.name.lower() for label in labels)
+    recovered = sum(label.recovery is not None for label in labels)
+    print(f"{len(labels)} videos in {args.out}: {dict(ends)}, {recovered} with a recovery")
 
 
 @app.command(name="demo")

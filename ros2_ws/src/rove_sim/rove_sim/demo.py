@@ -15,6 +15,7 @@ import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from rich.console import Console
 
@@ -51,6 +52,8 @@ class DemoArgs:
             and not compared.
         demonstrations: by the scripted expert, which the learner adds to the bags.
         stall: s without progress after which the scripted operator takes over.
+        operator: what the scripted operator wears: ``scripted``, a headset; ``exo``, a suit that
+            measures joints.
         seed: of the first scene.
         robot: robot profile.
         task: name of the task.
@@ -61,6 +64,7 @@ class DemoArgs:
     takeovers: int = 4
     demonstrations: int = 100
     stall: float = 2.0
+    operator: Literal["scripted", "exo"] = "scripted"
     seed: int = 5000
     robot: str = "g1_dex3"
     task: str = "erase_whiteboard"
@@ -78,6 +82,7 @@ class Lab:
         self._given = GraphArguments(
             robot=args.robot,
             task=args.task,
+            operator=args.operator,
             episodes=args.episodes,
             seed=args.seed,
             takeover_at=NEVER,

@@ -17,7 +17,8 @@ import numpy.typing as npt
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
-from rove_sim.expert import PERIOD_S, Expert
+from rove_sim.expert import PERIOD_S
+from rove_sim.skilled import SkilledHand, expert_for
 from rove_sim.world import World
 
 # Disturbance, rad: standard deviation per joint of a group; the rest of the body moves little.
@@ -25,7 +26,7 @@ SPREAD = {"waist": 0.05, "right_arm": 0.12}
 SPREAD_ELSEWHERE = 0.01
 DISTURB_FRAMES, SETTLE_FRAMES = 8, 3
 MIDWAY_SHARE, MIDWAY_FRAMES = 0.5, 40  # share of episodes that begin in the middle of the work
-MAX_FRAMES = 160  # an expert that needs longer than 8 s has failed
+MAX_FRAMES = 400  # an expert that needs longer than 20 s has failed
 TAIL_FRAMES = 8  # recorded after success: the felt leaves the board
 
 TRIAL_SPREAD = 0.4  # trials of a policy start from this share of the disturbance
@@ -81,7 +82,7 @@ def demonstrate(spec: RobotSpec, task_name: str, seeds: Iterable[int]) -> Iterat
         ConfigError: unknown task.
     """
     world = World(spec, task_name)
-    expert = Expert(spec, world.task.start_posture())
+    expert = expert_for(world)
     for seed in seeds:
         yield _record(world, expert, seed)
     world.close()
@@ -150,7 +151,7 @@ def execute(world: World, before: FloatArray, target: FloatArray) -> FloatArray:
     return target
 
 
-def _record(world: World, expert: Expert, seed: int) -> DemoEpisode:
+def _record(world: World, expert: SkilledHand, seed: int) -> DemoEpisode:
     rng = np.random.default_rng([seed, 0])
     target = _unrecorded_start(world, expert, rng, seed)
     expert.reset(world.joint_positions())
@@ -159,7 +160,7 @@ def _record(world: World, expert: Expert, seed: int) -> DemoEpisode:
     while left > 0:
         observation, stamp = observe(world), world.time_s
         progress = world.task.status().progress
-        target = execute(world, target, _plan(world, expert))
+        target = execute(world, target, expert.act(world.joint_positions()))
         rows.append((observation, stamp, target, progress))
         done = world.task.status().outcome is not Outcome.UNKNOWN
         left = min(left - 1, TAIL_FRAMES) if done else left - 1
@@ -178,7 +179,7 @@ def _record(world: World, expert: Expert, seed: int) -> DemoEpisode:
 
 
 def _unrecorded_start(
-    world: World, expert: Expert, rng: np.random.Generator, seed: int
+    world: World, expert: SkilledHand, rng: np.random.Generator, seed: int
 ) -> FloatArray:
     """Bring the robot somewhere sensible, disturbed, trial still open; return its target."""
     while True:
@@ -187,16 +188,10 @@ def _unrecorded_start(
         target = world.joint_positions()
         midway = rng.random() < MIDWAY_SHARE
         for _ in range(int(rng.integers(MIDWAY_FRAMES)) if midway else 0):
-            target = execute(world, target, _plan(world, expert))
+            target = execute(world, target, expert.act(world.joint_positions()))
         target = _disturb(world, rng, target, 1.0)
         if world.task.status().outcome is Outcome.UNKNOWN:
             return target
-
-
-def _plan(world: World, expert: Expert) -> FloatArray:
-    return expert.act(
-        world.joint_positions(), world.task.marks_in_pelvis(), world.task.board_in_pelvis()
-    )
 
 
 def _disturb(

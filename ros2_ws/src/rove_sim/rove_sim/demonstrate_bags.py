@@ -10,8 +10,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
-
 from rove_core.bag.record import EpisodeRecorder
 from rove_core.bag.schema import EpisodeInfo
 from rove_core.errors import ConfigError
@@ -19,8 +17,8 @@ from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Authority, EpisodeChange, EpisodeKind, Mode, Outcome, Stage
 from rove_sim.demonstrate import DemoEpisode, demonstrate
 from rove_sim.expert import PERIOD_S
+from rove_sim.robot import JPEG_QUALITY, to_jpeg
 
-JPEG_QUALITY = 90
 START_NS = 1_000_000_000  # ROS time of the first frame; 0 would read as "no stamp"
 PERIOD_NS = round(PERIOD_S * 1e9)
 
@@ -32,15 +30,6 @@ class Written:
     bags: tuple[Path, ...]
     failed: int
     frames: int
-
-
-def to_jpeg(image: object, quality: int = JPEG_QUALITY) -> bytes:
-    """Return the JPEG bytes of a (H, W, 3) uint8 RGB picture, as a robot's camera sends them."""
-    bgr = cv2.cvtColor(image, cv2.COLOR_RGB2BGR)  # type: ignore[call-overload]
-    done, data = cv2.imencode(".jpg", bgr, [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise RuntimeError("OpenCV was built without JPEG")
-    return data.tobytes()
 
 
 def write_demonstrations(

@@ -14,17 +14,19 @@ import pinocchio as pin
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_sim.arm_ik import ArmIk
-from rove_sim.tasks.erase_whiteboard import FACE_IN_HAND, FELT_HALF, HAND
+from rove_sim.tasks.erase_whiteboard import (
+    AIR_SPEED,
+    FELT_HALF,
+    HOVER,
+    PRESS_DEPTH,
+    PRESS_SPEED,
+    WIPE_SPEED,
+)
+from rove_sim.tasks.workplace import FIST
 
 PERIOD_S = 0.05  # one target per 20 Hz frame
 
-# Speeds of the felt, m/s: through the air, onto the board, along the board.
-AIR_SPEED, PRESS_SPEED, WIPE_SPEED = 0.30, 0.12, 0.08
 ACCELERATION = 2.5  # m/s2
-HOVER = 0.05  # m off the board between strokes
-# The felt's goal lies this far inside the board; the drives turn it into 15-30 N. Deeper makes the
-# felt stick and the body lean back.
-PRESS_DEPTH = 0.018
 LOOK_AHEAD = 0.05  # m of ink that the height of the felt follows
 LOST = 0.08  # m between planned and measured felt from which the plan starts anew
 REST_SPEED = 1.0  # rad/s, with which joints that have no part in the work return to rest
@@ -36,7 +38,8 @@ class Expert:
     def __init__(self, spec: RobotSpec, rest: FloatArray) -> None:
         """Args: spec: the robot; rest: (N,) rad, the task's start posture."""
         self._rest = rest.copy()
-        self._ik = ArmIk(spec, HAND, FACE_IN_HAND, rest)
+        fist = spec.frame(FIST)
+        self._ik = ArmIk(spec, fist.parent, fist.in_parent, rest)
         self._target = rest.copy()
         self._felt: FloatArray | None = None  # (3,) m planned, board frame
         self._velocity = np.zeros(3)

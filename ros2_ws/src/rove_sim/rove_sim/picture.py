@@ -14,8 +14,8 @@ import numpy as np
 
 from rove_core.robot import load_robot
 from rove_sim.demonstrate import execute
-from rove_sim.expert import Expert
 from rove_sim.robot_model import build_robot
+from rove_sim.skilled import expert_for
 from rove_sim.world import Image, World
 
 FACES = 3000  # per link
@@ -65,14 +65,11 @@ def picture(args: PictureArgs) -> Path:
         rgba=(0.80, 0.84, 0.85, 1),
     )
     world = World(spec, args.task, args.seed, scene)
-    expert = Expert(world.spec, world.task.start_posture())
+    expert = expert_for(world)
     expert.reset(world.joint_positions())
     target = world.joint_positions()
     while world.time_s < args.seconds:
-        plan = expert.act(
-            world.joint_positions(), world.task.marks_in_pelvis(), world.task.board_in_pelvis()
-        )
-        target = execute(world, target, plan)
+        target = execute(world, target, expert.act(world.joint_positions()))
     args.out.parent.mkdir(parents=True, exist_ok=True)
     cv2.imwrite(str(args.out), cv2.cvtColor(outside_view(world), cv2.COLOR_RGB2BGR))
     return args.out

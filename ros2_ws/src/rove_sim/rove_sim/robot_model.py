@@ -34,8 +34,10 @@ STIFFNESS = (
     ("shoulder", 100.0),
     ("elbow", 100.0),
     ("wrist", 40.0),
-    ("hand", 2.0),
+    ("head", 50.0),
 )
+FINGER_STIFFNESS = 2.0
+OTHER_STIFFNESS = 100.0  # a joint whose name says nothing
 # kv = ratio * kp, s. The ankles' ratio damps the swing of the body about them to 0.7 of critical.
 DAMPING_RATIO, FINGER_DAMPING_RATIO, ANKLE_DAMPING_RATIO = 0.08, 0.05, 0.3
 ARMATURE, FINGER_ARMATURE = 0.01, 0.001  # kg m2
@@ -47,7 +49,7 @@ HULL_VERTICES = 24
 # Bodies of the robot carry contact type 2 and meet objects of type 1; so the robot never
 # collides with itself (a curled hand would fight its own fingers).
 ROBOT_CONTACT, OBJECT_CONTACT = 2, 1
-COLLIDING_LINKS = ("elbow", "wrist", "hand")
+SIDES = ("left", "right")
 
 
 def build_robot(spec: RobotSpec, faces: int = RENDER_FACES) -> mujoco.MjSpec:
@@ -68,7 +70,7 @@ def build_robot(spec: RobotSpec, faces: int = RENDER_FACES) -> mujoco.MjSpec:
     for geom in model.geoms:  # what the URDF shows is only shown; hulls are added below
         geom.contype, geom.conaffinity, geom.group = 0, 0, 1
     _add_drives(model, spec)
-    _add_hulls(model)
+    _add_hulls(model, spec)
     for camera in spec.cameras.values():
         _add_camera(model, camera)
     _stand(model, spec)
@@ -90,9 +92,11 @@ def _urdf_for_mujoco(spec: RobotSpec, faces: int) -> str:
 
 
 def _add_drives(model: mujoco.MjSpec, spec: RobotSpec) -> None:
+    fingers = {joint for side in SIDES for joint in spec.groups.get(f"{side}_hand", ())}
     for name, effort in zip(spec.joint_names, spec.effort, strict=True):
-        finger = "hand" in name
-        kp = next(value for part, value in STIFFNESS if part in name)
+        finger = name in fingers
+        named = (value for part, value in STIFFNESS if part in name)
+        kp = FINGER_STIFFNESS if finger else next(named, OTHER_STIFFNESS)
         ankle_or_body = ANKLE_DAMPING_RATIO if "ankle" in name else DAMPING_RATIO
         kv = kp * (FINGER_DAMPING_RATIO if finger else ankle_or_body)
         joint = model.joint(name)
@@ -105,12 +109,13 @@ def _add_drives(model: mujoco.MjSpec, spec: RobotSpec) -> None:
         drive.forcerange, drive.forcelimited = (-effort, effort), True
 
 
-def _add_hulls(model: mujoco.MjSpec) -> None:
-    """Give forearms and hands the convex hull of what they show."""
-    for body in model.bodies:
-        if not any(part in body.name for part in COLLIDING_LINKS):
-            continue
+def _add_hulls(model: mujoco.MjSpec, spec: RobotSpec) -> None:
+    """Give forearms and hands, all that moves with an elbow, the convex hull of what they show."""
+    for body in _below(model, [spec.frame(f"{side}_elbow").parent for side in SIDES]):
         for shown in list(body.geoms):
+            if shown.type != mujoco.mjtGeom.mjGEOM_MESH:  # a tip drawn as a ball is touched as one
+                shown.contype, shown.conaffinity = ROBOT_CONTACT, OBJECT_CONTACT
+                continue
             model.mesh(shown.meshname).maxhullvert = HULL_VERTICES
             body.add_geom(
                 name=f"{body.name}_hull",
@@ -123,6 +128,17 @@ def _add_hulls(model: mujoco.MjSpec) -> None:
                 contype=ROBOT_CONTACT,
                 conaffinity=OBJECT_CONTACT,
             )
+
+
+def _below(model: mujoco.MjSpec, links: list[str]) -> list[mujoco.MjsBody]:
+    """Return links and what they carry, in the order of the model."""
+    carried = set(links)
+    found = []
+    for body in model.bodies:
+        if body.name in carried or (body.parent is not None and body.parent.name in carried):
+            carried.add(body.name)
+            found.append(body)
+    return found
 
 
 def _add_camera(model: mujoco.MjSpec, camera: CameraSpec) -> None:
@@ -172,6 +188,8 @@ def _lowest(model: mujoco.MjModel, data: mujoco.MjData, body: str) -> float:
         model.body_geomadr[index], model.body_geomadr[index] + model.body_geomnum[index]
     ):
         mesh = model.geom_dataid[geom]
+        if mesh < 0:
+            continue
         start, count = model.mesh_vertadr[mesh], model.mesh_vertnum[mesh]
         points = model.mesh_vert[start : start + count] @ data.geom_xmat[geom].reshape(3, 3).T
         lowest = min(lowest, float((points[:, 2] + data.geom_xpos[geom][2]).min()))

@@ -10,9 +10,13 @@ from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec
 from rove_sim.robot_model import TIMESTEP_S, build_robot
+from rove_sim.scenery import Scenery
 from rove_sim.tasks import make_task
+from rove_sim.tasks.plan import pose
+from rove_sim.variation import check_variation
 
 Image = npt.NDArray[np.uint8]
+PLACEMENT = 101  # keeps the chance of placement and looks apart from that of the layout
 
 
 class World:
@@ -26,7 +30,12 @@ class World:
     """
 
     def __init__(
-        self, spec: RobotSpec, task: str, seed: int = 0, scene: mujoco.MjSpec | None = None
+        self,
+        spec: RobotSpec,
+        task: str,
+        seed: int = 0,
+        scene: mujoco.MjSpec | None = None,
+        variation: float = 0.0,
     ) -> None:
         """Build the lab and reset it to ``seed``.
 
@@ -35,18 +44,24 @@ class World:
             task: a name in ``rove_sim.tasks.TASKS``.
             seed: of the first trial.
             scene: the robot's model when it is not the default one (more triangles, more cameras).
+            variation: 0 (plain lab) to 1: how far placement, light, textures and camera differ
+                from trial to trial, see ``variation`` and the task's ``ranges``.
 
         Raises:
-            ConfigError: unknown task, missing mesh.
+            ConfigError: unknown task, missing mesh, variation out of range.
         """
         self.spec = spec
         self.task = make_task(task, spec)
+        self.task.variation = check_variation(variation)
         scene = scene or build_robot(spec)
         _add_room(scene)
         self.task.build(scene)
+        self._scenery = Scenery(spec, self.task.variation)
+        self._scenery.build(scene)
         self.model = scene.compile()
         self.data = mujoco.MjData(self.model)
         self.task.bind(self.model, self.data)
+        self._scenery.bind(self.model)
         joints = [self.model.joint(name) for name in spec.joint_names]
         self._qpos = np.array([int(joint.qposadr[0]) for joint in joints])
         self._qvel = np.array([int(joint.dofadr[0]) for joint in joints])
@@ -67,6 +82,9 @@ class World:
         posture = self.task.start_posture()
         self.data.qpos[self._qpos] = posture
         self.data.ctrl[self._drives] = posture
+        varied = np.random.default_rng([seed, PLACEMENT])
+        self.task.vary(varied)
+        self._scenery.vary(varied)
         self.task.reset(rng, self.instruction)
         mujoco.mj_forward(self.model, self.data)
         return self.instruction
@@ -90,6 +108,12 @@ class World:
     def timestep_s(self) -> float:
         """Length of one step, s."""
         return TIMESTEP_S
+
+    @property
+    def pelvis(self) -> FloatArray:
+        """(4, 4) pose of the robot's pelvis in the world, m."""
+        body = self.model.body(self.spec.frames["pelvis"]).id
+        return pose(self.data.xpos[body], self.data.xmat[body].reshape(3, 3))
 
     def joint_positions(self) -> FloatArray:
         """Return (N,) rad, measured."""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -28,20 +30,18 @@ from rove.parameters import parameter
 from rove.polled import Polled
 from rove.raw_intake import IntakeNode
 from rove.spin import STEADY, run
-from rove_core.action import ActionChunk
 from rove_core.errors import RoveError
 from rove_core.latency.commands import CommandLedger
 from rove_core.latency.legs import OPERATOR_LEGS
 from rove_core.robot import load_robot
-from rove_core.vocabulary import EpisodeKind, Mode, Outcome
+from rove_core.vocabulary import EpisodeKind, Outcome
 from rove_teleop.arbiter import inputs as ask
 from rove_teleop.arbiter.arbiter import Arbiter, Tick
 from rove_teleop.arbiter.decision import Answer, EpisodeNews
+from rove_teleop.arbiter.desk import ArbiterDesk
+from rove_teleop.arbiter.heartbeat import HeartbeatAnswer, heartbeats
 from rove_teleop.arbiter.pace import ClockPace
 from rove_teleop.arbiter.timeouts import Timeouts
-
-STATE_S = 0.1
-"""ArbiterState is published on change and at least this often."""
 
 
 class ArbiterNode(IntakeNode):
@@ -63,7 +63,10 @@ class ArbiterNode(IntakeNode):
         )
         # Wall time in ms: a restarted arbiter has a newer epoch, which robots obey.
         self._epoch = time.time_ns() // 1_000_000
-        self._arbiter = Arbiter(self._spec, self._epoch, timeouts)
+        names = parameter(self, "heartbeats", "", "who must answer challenges: names with commas")
+        guards = heartbeats([name.strip() for name in names.split(",") if name.strip()],
+                            secrets.token_bytes(16))  # fmt: skip
+        self._desk = ArbiterDesk(Arbiter(self._spec, self._epoch, timeouts, heartbeats=guards))
         slowest = parameter(
             self,
             "slowest_clock",
@@ -73,14 +76,9 @@ class ArbiterNode(IntakeNode):
         )
         self._pace = ClockPace(slowest)
         self._order = JointOrder(self._spec)
-        self._joints: ask.JointSample | None = None
-        self._frames: list[ask.OperatorSample] = []
-        self._targets: list[ask.TargetSample] = []
-        self._chunks: list[ActionChunk] = []
-        self._question = ""  # about a policy that nobody has agreed to
-        self._refused: list[str] = []
-        self._told_transition, self._told_at = -1, 0.0
+        self._challenge = 0
         self._ticks, self._busy_s = 0, 0.0
+        self._held_back: Counter[str] = Counter()
         self._tick_now: Tick | None = None
         self._ledger = NodeLedger(self, OPERATOR_LEGS, "operator to robot")
         self._ways = CommandLedger(self._ledger.ledger)
@@ -93,12 +91,14 @@ class ArbiterNode(IntakeNode):
         self._states = self.create_publisher(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE)
         self._episodes = self.create_publisher(msg.EpisodeEvent, topics.EPISODE, qos.EVENT)
         self._handovers = self.create_publisher(msg.Handover, topics.HANDOVER, qos.STATE)
+        self._beats = self.create_publisher(msg.Heartbeat, topics.HEARTBEAT, qos.STREAM)
         self._health = self.create_publisher(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT)
         self._polled: tuple[tuple[Polled[Any], Callable[[Any], None]], ...] = (
             (Polled(self, JointState, topics.JOINT_STATES, qos.COMMAND), self._on_joints),
             (Polled(self, msg.OperatorFrame, topics.OPERATOR_FRAME, qos.STREAM), self._on_frame),
             (Polled(self, msg.JointTarget, topics.TELEOP_TARGET, qos.STREAM), self._on_target),
             (Polled(self, msg.ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL), self._on_chunk),
+            (Polled(self, msg.HeartbeatAnswer, topics.HEARTBEAT_ANSWER, qos.STREAM), self._on_beat),
         )
         self.create_subscription(msg.PolicyStatus, topics.POLICY_STATUS, self._on_policy, qos.STATE)
         self.create_subscription(msg.RobotTimes, topics.ROBOT_TIMES, self._on_times, qos.PROPOSAL)
@@ -116,31 +116,34 @@ class ArbiterNode(IntakeNode):
         try:
             position = self._order.positions(message)
         except RoveError as error:
-            self._refused.append("joint_states do not fit")
+            self._desk.refused.append("joint_states do not fit")
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
             return
-        self._joints = ask.JointSample(position, to_ns(message.header.stamp))
+        self._desk.joints = ask.JointSample(position, to_ns(message.header.stamp))
 
     def _on_frame(self, message: msg.OperatorFrame) -> None:
-        self._frames.append(operator_sample(message))
+        self._desk.frames.append(operator_sample(message))
 
     def _on_target(self, message: msg.JointTarget) -> None:
         try:
-            self._targets.append(target_sample(message))
+            self._desk.targets.append(target_sample(message))
         except RoveError:
-            self._refused.append("teleop/target does not fit")
+            self._desk.refused.append("teleop/target does not fit")
 
     def _on_chunk(self, message: msg.ActionChunk) -> None:
         try:
-            self._chunks.append(chunk_contract(message, self._spec))
+            self._desk.chunks.append(chunk_contract(message, self._spec))
         except RoveError as error:
-            self._refused.append("policy/chunk does not fit")
+            self._desk.refused.append("policy/chunk does not fit")
             self.get_logger().error(str(error), throttle_duration_sec=1.0)
 
+    def _on_beat(self, message: msg.HeartbeatAnswer) -> None:
+        self._desk.answers.append(
+            HeartbeatAnswer(message.name, message.epoch, message.challenge, message.answer)
+        )
+
     def _on_policy(self, message: msg.PolicyStatus) -> None:
-        self._question = ""
-        if message.digest and not message.approved:
-            self._question = f"policy {message.digest[:12]} is new here: may it drive?"
+        self._desk.policy(message.digest, message.approved)
 
     def _on_times(self, message: msg.RobotTimes) -> None:
         self._ways.applied(message.epoch, message.sequence, message.applied_ns, time.monotonic())
@@ -163,33 +166,25 @@ class ArbiterNode(IntakeNode):
         for polled, use in self._polled:
             for message in polled.take():
                 use(message)
-        inputs = ask.Inputs(
-            ros_ns=ros_ns,
-            joints=self._joints,
-            frames=tuple(self._frames),
-            targets=tuple(self._targets),
-            chunks=tuple(self._chunks),
-            requests=requests,
-            refused=tuple(self._refused),
-            takeover_refused=self._pace.refusal(began, ros_ns),
-            rollout_refused=self._question,
-        )
-        self._joints = None
-        for waiting in (self._frames, self._targets, self._chunks, self._refused):
-            waiting.clear()
-        tick = self._arbiter.tick(inputs, began)
+        refusal = self._pace.refusal(began, ros_ns)
+        turned = self._desk.tick(ros_ns, began, requests, refusal)
+        tick = turned.tick
         self._tick_now = tick
         self._send(tick, time.time_ns(), ros_ns)
+        if tick.decision.challenge != self._challenge:
+            self._challenge = tick.decision.challenge
+            beat = msg.Heartbeat(epoch=self._epoch, challenge=self._challenge)
+            beat.header.stamp = to_stamp(ros_ns)
+            self._beats.publish(beat)
         for handover in tick.handovers:
             self._handovers.publish(handover_message(handover, self._spec, self._epoch, ros_ns))
         for news in tick.decision.episodes:
             self._publish_episode(news, ros_ns)
         for change in tick.decision.transitions:
             self.get_logger().info(f"{change.source.name} -> {change.target.name}: {change.reason}")
-        due = began - self._told_at >= STATE_S
-        if due or tick.decision.transition != self._told_transition:
-            self._told_transition, self._told_at = tick.decision.transition, began
+        if turned.tell:
             self._publish_state(tick, ros_ns)
+        self._held_back.update(self._desk.arbiter.filter.held_back)
         self._ticks += 1
         self._busy_s += time.monotonic() - began
         return tick
@@ -197,13 +192,13 @@ class ArbiterNode(IntakeNode):
     def _publish_state(self, tick: Tick, ros_ns: int) -> None:
         decision = tick.decision
         message = msg.ArbiterState(
-            epoch=self._arbiter.state.epoch,
+            epoch=self._epoch,
             mode=int(decision.mode),
             previous_mode=int(decision.previous_mode),
             authority=int(decision.authority),
             stage=int(decision.stage),
             reason=decision.reason,
-            question=self._question if decision.mode is Mode.IDLE else "",
+            question=self._desk.question(decision),
             since=to_stamp(decision.since_ns),
             transition=decision.transition,
             lease=decision.lease,
@@ -285,6 +280,7 @@ class ArbiterNode(IntakeNode):
         busy_us = 1e6 * self._busy_s / max(self._ticks, 1)
         values: dict[str, object] = {"ticks per s": self._ticks, "tick us": round(busy_us)}
         values |= {f"refused: {why}": count for why, count in decision.rejected.items()}
+        values |= {f"held back, ticks: {why}": n for why, n in self._held_back.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         self._ticks, self._busy_s = 0, 0.0
         message = DiagnosticArray(status=[status, self._ledger.status()])

@@ -28,17 +28,17 @@ from rove.spin import STEADY, run
 from rove_core.errors import RoveError
 from rove_core.latency.legs import CAMERA_LEGS, Stamp
 from rove_core.robot import load_robot
-from rove_core.vocabulary import Authority, EpisodeChange, Mode, Stage
+from rove_core.vocabulary import EpisodeChange, Mode
 from rove_teleop.calibration import CalibrationStore
 from rove_teleop.device.admission import admit, find_calibration
 from rove_teleop.retarget.model import KinematicModel
 from rove_teleop.wire.frame_times import FrameClocks
-from rove_teleop.wire.messages import Picture, Status
+from rove_teleop.wire.messages import Picture
 from rove_teleop.wire.server import BridgeServer, Client
+from rove_teleop.wire.status import STATUS_S, operator_status
 
 POLL_S = 0.004
 """Adds 2 ms on average to a frame's way; polling an idle socket costs 20 us."""
-STATUS_S = 0.05
 
 
 class BridgeNode(Node):
@@ -167,25 +167,15 @@ class BridgeNode(Node):
             return
         state = self._state
         self._server.publish(
-            Status(
-                stamp_ns=to_ns(state.header.stamp),
-                mode=Mode(state.mode),
-                authority=Authority(state.authority),
-                stage=Stage(state.stage),
-                reason=state.reason,
-                lease=state.lease,
-                lease_holder=state.lease_holder,
-                position_error=self._errors[0],
-                orientation_error=self._errors[1],
-                finger_error=self._errors[2],
-                head_error=self._errors[3],
-                head=poses.head,
-                left_wrist=poses.left_wrist,
-                right_wrist=poses.right_wrist,
-                episode_id=self._episode.episode_id,
-                instruction=self._episode.instruction,
-                question=state.question,
-                sent_ns=time.time_ns(),
+            operator_status(
+                state,
+                to_ns(state.header.stamp),
+                poses,
+                self._errors,
+                state.question,
+                self._episode.episode_id,
+                self._episode.instruction,
+                time.time_ns(),
             ),
             notices=self._notices,
         )

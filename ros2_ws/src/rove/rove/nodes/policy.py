@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
 from rclpy.node import Node
 from rove_msgs.msg import ActionChunk, ArbiterState, EpisodeEvent, OperatorFrame, PolicyStatus
 from rove_msgs.srv import ApprovePolicy, LoadPolicy
@@ -20,12 +17,10 @@ from rove.keys_cli import ensure_local_keys
 from rove.parameters import parameter
 from rove.policies import policy_path
 from rove.spin import STEADY, run
-from rove_core.action import NS
 from rove_core.errors import RoveError
-from rove_core.observation import Image, Observation
-from rove_core.resample import Missing, StreamResampler, observation_streams
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Button, EpisodeChange, Mode, PolicyState
+from rove_policy.proposer import RATE_HZ, Proposal, Proposer
 from rove_policy.slot import Offer, PolicySlot
 
 POLL_S = 0.05
@@ -46,8 +41,8 @@ class PolicyNode(Node):
         )
         store = parameter(self, "store", "~/.local/share/rove/policies", "delivered policies")
         address = parameter(self, "delivery", "", "ZMQ endpoint for learners; empty: none")
-        rate = parameter(self, "rate", 4.0, "chunks, Hz of robot time", (0.5, 20.0))
-        self._high = parameter(self, "advantage_high", True, "condition on high advantage")
+        rate = parameter(self, "rate", RATE_HZ, "chunks, Hz of robot time", (0.5, 20.0))
+        high = parameter(self, "advantage_high", True, "condition on high advantage")
         threads = parameter(self, "threads", 1, "threads of one inference", (1, 64))
         ensure_local_keys()
         self._slot = PolicySlot(self._spec, threads)
@@ -57,23 +52,19 @@ class PolicyNode(Node):
         self._arbiter = ArbiterState()
         self._buttons = 0
         self._order = JointOrder(self._spec)
-        self._instruction, self._reason, self._state = "", "no episode", PolicyState.NO_POLICY
+        self._reason, self._state = "no episode", PolicyState.NO_POLICY
         self._inference_ms = 0.0
-        self._every_ns = round(NS / rate)
-        self._last_ns = 0
-        self._streams = StreamResampler(observation_streams(self._spec))
-        self._newest = dict.fromkeys(observation_streams(self._spec), 0)  # stamp, ns
+        self._proposer = Proposer(self._spec, self._slot, rate, high)
         self._chunks = self.create_publisher(ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL)
         self._statuses = self.create_publisher(PolicyStatus, topics.POLICY_STATUS, qos.STATE)
         self.create_subscription(JointState, topics.JOINT_STATES, self._joints, qos.STREAM)
         self.create_subscription(EpisodeEvent, topics.EPISODE, self._episode, qos.EVENT)
         for name in self._spec.cameras:
-            topic = topics.camera(name)
             self.create_subscription(
                 CompressedImage,
-                topic,
-                lambda message, topic=topic: self._sample(
-                    topic, to_ns(message.header.stamp), message
+                topics.camera(name),
+                lambda message, name=name: self._propose(
+                    self._proposer.picture(name, to_ns(message.header.stamp), message.data)
                 ),
                 qos.STREAM,
             )
@@ -99,7 +90,7 @@ class PolicyNode(Node):
 
     def _tell(self, offer: Offer) -> None:
         if offer.accepted:
-            self._set(PolicyState.WAITING, "no episode" if not self._instruction else "")
+            self._set(PolicyState.WAITING, "no episode" if not self._proposer.instruction else "")
             self.get_logger().info(f"policy {offer.digest[:12]} runs")
         else:
             self._set(PolicyState.REFUSED, offer.reason)
@@ -107,7 +98,7 @@ class PolicyNode(Node):
         self._publish_status()
 
     def _poll(self) -> None:
-        offer = self._intake.poll(episode_runs=bool(self._instruction))
+        offer = self._intake.poll(episode_runs=bool(self._proposer.instruction))
         if offer is not None:
             self._tell(offer)
 
@@ -139,57 +130,22 @@ class PolicyNode(Node):
         except RoveError as error:
             self._set(PolicyState.WAITING, str(error))
             return
-        self._sample(topics.JOINT_STATES, to_ns(message.header.stamp), position)
+        self._propose(self._proposer.joints(to_ns(message.header.stamp), position))
 
     def _episode(self, message: EpisodeEvent) -> None:
         running = message.change == EpisodeChange.STARTED
-        self._instruction = message.instruction if running else ""
-        self._last_ns = 0
+        self._proposer.episode(message.instruction if running else "")
         self._set(PolicyState.WAITING, "" if running else "no episode")
 
-    def _sample(self, stream: str, stamp_ns: int, value: Any) -> None:
-        if stamp_ns < self._last_ns:  # robot time ran backwards: nothing before it is comparable
-            self._streams.reset()
-            self._newest = dict.fromkeys(self._newest, 0)
-            self._last_ns = 0
-        self._streams.push(stream, stamp_ns, value)
-        self._newest[stream] = stamp_ns
-        # A frame is taken when every stream has reached its time, so that it is the same frame
-        # that the learner will see in the bag.
-        due_ns = min(self._newest[topics.camera(name)] for name in self._spec.cameras)
-        reached = self._newest[topics.JOINT_STATES] >= due_ns > 0
-        if self._instruction and reached and due_ns - self._last_ns >= self._every_ns:
-            self._act(due_ns)
-
-    def _act(self, stamp_ns: int) -> None:
-        frame = self._streams.frame_at(stamp_ns)
-        if isinstance(frame, Missing):
-            self._set(PolicyState.WAITING, frame.reason)
-            return
-        if self._slot.policy is None:
-            return
-        began = time.perf_counter()
-        try:
-            images = {
-                name: self._decode(name, frame.values[topics.camera(name)])
-                for name in self._spec.cameras
-            }
-            position = frame.values[topics.JOINT_STATES]
-            observation = Observation(stamp_ns, images, position, self._instruction)
-            chunk = self._slot.act(observation, self._high)
-        except RoveError as error:
-            self._set(PolicyState.WAITING, str(error))
-            return
-        self._inference_ms = 1e3 * (time.perf_counter() - began)
-        self._last_ns = stamp_ns
-        self._chunks.publish(chunk_message(chunk, self._high, self._inference_ms))
-        self._set(PolicyState.RUNNING, "")
-
-    def _decode(self, camera: str, message: CompressedImage) -> Image:
-        picture = cv2.imdecode(np.frombuffer(message.data, np.uint8), cv2.IMREAD_COLOR)
-        if picture is None:
-            raise RoveError(f"camera {camera!r}: a picture that is not a JPEG was given")
-        return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    def _propose(self, proposal: Proposal | None) -> None:
+        if proposal is not None:
+            self._inference_ms = proposal.inference_ms
+            self._chunks.publish(
+                chunk_message(proposal.chunk, proposal.advantage_high, proposal.inference_ms)
+            )
+            self._set(PolicyState.RUNNING, "")
+        elif self._proposer.waiting:
+            self._set(PolicyState.WAITING, self._proposer.waiting)
 
     def _set(self, state: PolicyState, reason: str) -> None:
         if self._slot.policy is None and state is not PolicyState.REFUSED:
@@ -207,7 +163,7 @@ class PolicyNode(Node):
             approved=self._intake.approved(self._slot.digest),
             path=str(policy.path) if policy is not None else "",
             reason=self._reason,
-            instruction=self._instruction,
+            instruction=self._proposer.instruction,
             inference_ms=self._inference_ms,
         )
         message.header.stamp = self.get_clock().now().to_msg()

@@ -17,6 +17,9 @@ def main(words: list[str]) -> int:
     check = commands.add_parser("check", help="validate a profile and draw the robot")
     check.add_argument("robot", help="a profile's file (*.yaml), or the name of a shipped one")
     check.add_argument("--out", type=Path, help="write a picture (*.png) of the robot")
+    follow = commands.add_parser("follow", help="have robots follow a scripted operator's tour")
+    follow.add_argument("robots", nargs="+", help="profiles' files, or names of shipped ones")
+    follow.add_argument("--out", type=Path, help="write a picture strip (*.png)")
     new = commands.add_parser("new", help="write a first profile from a URDF")
     new.add_argument("urdf", type=Path, help="the robot's URDF")
     new.add_argument("--out", type=Path, help="the profile (default: NAME.yaml here)")
@@ -29,6 +32,10 @@ def main(words: list[str]) -> int:
         from rove.profile.check import check_profile
 
         return check_profile(console, given.robot, given.out)
+    if given.command == "follow":
+        from rove.profile.follow import follow_robots
+
+        return follow_robots(console, given.robots, given.out)
     from rove.profile.new import new_profile
 
     return new_profile(console, given.urdf, given.out, given.force)

@@ -55,7 +55,7 @@ def header(stamp_ns: int, frame_id: str = "") -> Any:
     return message_type("std_msgs/msg/Header")(stamp=stamp, frame_id=frame_id)
 
 
-class _JointStates:
+class JointStates:
     """Serialises JointState 20 times faster: names never change, so only numbers are patched."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -108,7 +108,7 @@ class EpisodeRecorder:
                 f"{spec.name!r} allowed"
             )
         self._spec, self._info = spec, info
-        self._joint_states = _JointStates(spec.joint_names)
+        self._joint_states = JointStates(spec.joint_names)
         self._no_velocity = np.zeros(spec.size)
         self._counts: dict[str, int] = {}
         self._types: dict[str, str] = {}

@@ -74,7 +74,10 @@ def summarise_bag(path: Path) -> BagSummary:
     for message in bag.messages(commands):
         first = message.log_time_ns if first < 0 else first
         command = message.message
-        stamps.append(command.header.stamp.sec * 10**9 + command.header.stamp.nanosec)
+        stamp = command.header.stamp.sec * 10**9 + command.header.stamp.nanosec
+        if stamp <= 0:
+            continue  # the arbiter had no clock yet: decades would count as the episode
+        stamps.append(stamp)
         stages.append(command.stage)
         modes.append(command.mode)
         policy = command.policy_digest or policy

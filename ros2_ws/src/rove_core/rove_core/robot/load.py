@@ -20,12 +20,13 @@ from rove_core.robot.read_limits import LIMIT_KEYS, Limits, per_joint, read_limi
 from rove_core.robot.spec import RobotSpec
 from rove_core.robot.table import Table, read_yaml
 from rove_core.robot.urdf import Urdf, find_urdf, read_urdf
+from rove_core.robot.workspace import read_workspace
 
 __all__ = ["LIMIT_KEYS", "REQUIRED_FRAMES", "available_robots", "load_robot", "profile_path"]
 
 SECTIONS = (
-    "urdf", "groups", "fixed", "frames", "limits", "home", "rest", "fingers", "hands", "collision",
-    "cameras",
+    "urdf", "groups", "fixed", "frames", "limits", "home", "rest", "ready", "fingers", "hands",
+    "collision", "workspace", "cameras",
 )  # fmt: skip
 
 
@@ -72,6 +73,7 @@ def _build(profile: Table, path: Path) -> RobotSpec:
     limits = read_limits(profile, urdf, groups, names)
     home = _posture(profile.table("home"), names, limits, None)
     rest = _posture(profile.optional("rest"), names, limits, home)
+    ready = _posture(profile.optional("ready"), names, limits, home)
     hands = read_hands(profile, groups, (*frames, *offsets))
     fingers = profile.table("fingers")
     fingers.only(("open", "closed"))
@@ -100,7 +102,9 @@ def _build(profile: Table, path: Path) -> RobotSpec:
         mesh_root=mesh_root,
         offsets=offsets,
         rest=rest,
+        ready_posture=ready,
         collision=collision,
+        workspace=read_workspace(profile, frames),
         hands=hands,
         fixed=fixed,
         coupled={j.name: j.mimic for j in urdf.chain if j.mimic is not None},

@@ -16,6 +16,7 @@ from rove_core.errors import ConfigError
 from rove_core.robot.collision import CollisionSpec
 from rove_core.robot.frame import Frame
 from rove_core.robot.hand import HandSpec
+from rove_core.robot.workspace import Workspace
 
 # The frames in the digest. Palms, fingertips and elbows serve retargeting alone: what a policy's
 # vectors and pictures mean does not hang on them.
@@ -66,7 +67,10 @@ class RobotSpec:
         urdf_path, mesh_root: the model's files on this machine (not part of the digest).
         offsets: role (left_palm, left_thumb_tip, ...) -> frame that is no link; see ``frame``.
         rest: rad, the posture that inverse kinematics pulls to; ``home`` where none is given.
+        ready_posture: rad, where work at a table or board before the robot begins: hands clear of
+            it, ``home`` where none is given.
         collision: capsules and the pairs that must stay apart.
+        workspace: role of a frame -> box that its origin must not leave.
         hands: left, right -> fingers and pinches; empty for a robot without hands.
         fixed: joint of the URDF that nobody commands -> rad where it stands.
         coupled: joint -> (joint, ratio, offset) that it follows mechanically (a URDF's mimic).
@@ -92,7 +96,9 @@ class RobotSpec:
     mesh_root: Path
     offsets: Mapping[str, Frame] = field(default_factory=dict)
     rest: FloatArray | None = None
+    ready_posture: FloatArray | None = None
     collision: CollisionSpec = field(default_factory=CollisionSpec)
+    workspace: Mapping[str, Workspace] = field(default_factory=dict)
     hands: Mapping[str, HandSpec] = field(default_factory=dict)
     fixed: Mapping[str, float] = field(default_factory=dict)
     coupled: Mapping[str, tuple[str, float, float]] = field(default_factory=dict)
@@ -106,6 +112,9 @@ class RobotSpec:
             object.__setattr__(self, field_name, value)
         rest = self.home if self.rest is None else self.rest
         object.__setattr__(self, "rest", frozen_floats(rest, n, f"robot {self.name}: rest"))
+        ready = self.home if self.ready_posture is None else self.ready_posture
+        ready = frozen_floats(ready, n, f"robot {self.name}: ready")
+        object.__setattr__(self, "ready_posture", ready)
 
     @property
     def size(self) -> int:
@@ -157,6 +166,12 @@ class RobotSpec:
         """Return ``rest``, (N,) rad; never None."""
         assert self.rest is not None  # set in __post_init__
         return self.rest
+
+    @property
+    def ready(self) -> FloatArray:
+        """Return ``ready_posture``, (N,) rad; never None."""
+        assert self.ready_posture is not None  # set in __post_init__
+        return self.ready_posture
 
     def frame(self, role: str) -> Frame:
         """Return the frame of a role, be it a link or an offset from one.

@@ -17,10 +17,9 @@ from rove.parameters import parameter
 from rove.spin import STEADY, run
 from rove_core.action import NS
 from rove_core.vocabulary import EpisodeKind, Mode, Outcome
+from rove_sim.judge import SETTLE_S, Judge
 
 PERSON = "simulated lab"
-SETTLE_S = 0.5
-"""Wall time between the last success in the scene and the end of the episode, and after a reset."""
 RECORDER_S = 1.0
 """Wall time after an episode in which its bag is closed."""
 ANSWER_S = 2.0
@@ -60,7 +59,7 @@ class LabNode(Node):
         self._epoch = 0
         self._started_ns = 0
         self._outcome, self._why = Outcome.UNKNOWN, ""
-        self._good_since: float | None = None
+        self._judge = self._new_judge()
         self._fault_since: float | None = None
         self._go(_Step.RESET)
         self._reset = self.create_client(ResetScene, topics.RESET_SCENE)
@@ -70,6 +69,9 @@ class LabNode(Node):
         self.create_subscription(ArbiterState, topics.ARBITER_STATE, self._on_state, qos.STATE)
         self.create_subscription(TaskStatus, topics.LAB_TASK, self._on_task, qos.STATE)
         self.create_timer(0.05, self._tick, clock=STEADY)
+
+    def _new_judge(self) -> Judge:
+        return Judge(EpisodeKind.ROLLOUT, self._longest_s)
 
     def _on_state(self, message: ArbiterState) -> None:
         self._state = message
@@ -158,7 +160,7 @@ class LabNode(Node):
             self.get_logger().warning(f"cannot start: {answer.message}")
             self._go(_Step.SETTLE)
             return
-        self._epoch, self._good_since = self._state.epoch, None
+        self._epoch, self._judge = self._state.epoch, self._new_judge()
         self._started_ns = self.get_clock().now().nanoseconds
         total = str(self._episodes) if self._episodes else "endless"
         self.get_logger().info(
@@ -179,22 +181,11 @@ class LabNode(Node):
             self.get_logger().warning("somebody else ended the episode")
             self._go(_Step.COOL)
         else:
-            self._judge(self._seen)
-
-    def _judge(self, seen: TaskStatus) -> None:
-        passed_s = (to_ns(seen.header.stamp) - self._started_ns) / NS
-        with_robot = self._state.mode == Mode.AUTONOMOUS  # a hand-back is not cut short
-        if passed_s > self._longest_s:
-            outcome = Outcome(seen.outcome)
-            if outcome is Outcome.UNKNOWN:
-                outcome = Outcome.TIMEOUT
-            self._end(outcome, f"{self._longest_s:.0f} s are over")
-        elif seen.outcome == Outcome.UNKNOWN or not with_robot:
-            self._good_since = None
-        elif self._good_since is None:
-            self._good_since = time.monotonic()
-        elif time.monotonic() - self._good_since > SETTLE_S:
-            self._end(Outcome(seen.outcome), "judged by the physics")
+            passed_s = (to_ns(self._seen.header.stamp) - self._started_ns) / NS
+            outcome, mode = Outcome(self._seen.outcome), Mode(self._state.mode)
+            verdict = self._judge.look(passed_s, time.monotonic(), outcome, mode)
+            if verdict is not None:
+                self._end(*verdict)
 
     def _end(self, outcome: Outcome, why: str) -> None:
         self._outcome, self._why = outcome, why

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 
-import numpy as np
 from rclpy.node import Node
 from rove_msgs.msg import TaskStatus
 
@@ -16,9 +15,11 @@ from rove import qos, topics
 from rove.keys_cli import BRIDGE, OPERATOR, ensure_local_keys
 from rove.parameters import parameter
 from rove.spin import run
-from rove_core.vocabulary import Outcome
-from rove_sim.operators.run import Eyes, PersonArgs, calibration_of
+from rove_sim.nodes.task_status import eyes_contract
+from rove_sim.operators.person import Eyes
+from rove_sim.operators.run import PersonArgs, calibration_of
 from rove_sim.operators.run import main as be_the_person
+from rove_sim.operators.skill import SKILLS
 from rove_teleop.calibration import CalibrationStore
 
 
@@ -43,9 +44,7 @@ class OperatorNode(Node):
         goal = parameter(
             self, "goal", defaults.goal, "progress at which the robot is handed back", (0.0, 1.0)
         )
-        clumsiness = parameter(
-            self, "clumsiness", defaults.clumsiness, "tremor, slips, slowness", (0.0, 1.0)
-        )
+        skill = parameter(self, "skill", defaults.skill, f"of the person: {', '.join(SKILLS)}")
         device = parameter(self, "device", defaults.device, "headset, or exo: a suit with gloves")
         ensure_local_keys()
         self._args = PersonArgs(
@@ -57,7 +56,7 @@ class OperatorNode(Node):
             takeover_at=takeover_at,
             stall=stall,
             goal=goal,
-            clumsiness=clumsiness,
+            skill=skill,
             device=device,
         )
         # The bridge on this machine looks a calibration up by its name.
@@ -70,10 +69,7 @@ class OperatorNode(Node):
         self._thread.start()
 
     def _look(self, message: TaskStatus) -> None:
-        points = [(point.x, point.y, point.z) for point in message.remaining]
-        over = message.outcome != Outcome.UNKNOWN
-        progress = 1.0 if over else float(message.progress)
-        self._eyes = Eyes(np.array(points).reshape(-1, 3), progress)
+        self._eyes = eyes_contract(message)
 
     def _person(self) -> None:
         try:

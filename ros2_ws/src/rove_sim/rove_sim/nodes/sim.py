@@ -5,10 +5,8 @@ from __future__ import annotations
 import time
 from typing import Any
 
-import cv2
 import numpy as np
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from geometry_msgs.msg import Point
 from rclpy.node import Node
 from rclpy.service import Service
 from rosgraph_msgs.msg import Clock as ClockMsg
@@ -23,12 +21,10 @@ from rove.spin import STEADY, run
 from rove_core.action import NS
 from rove_core.errors import RoveError
 from rove_core.robot import load_robot
-from rove_sim.robot_guard import RobotGuard
+from rove_sim.nodes.task_status import task_message
+from rove_sim.robot import Sensed, SimulatedRobot
 from rove_sim.world import World
 
-JPEG_QUALITY = 90
-JOINT_STEPS = 2
-"""Physics steps between joint states: 100 Hz."""
 TIMES_S = 0.1
 """Between two messages of when commands reached the drives and pictures were taken."""
 MOST_STEPS = 4
@@ -52,21 +48,16 @@ class SimNode(Node):
             self._world.reset(self._seed, instruction)
         for name in self._spec.cameras:  # the first picture takes as long as hundreds of steps
             self._world.render(name)
-        self._step_ns = round(self._world.timestep_s * NS)
         # Robot time starts at wall time, so that it never runs backwards when the node restarts.
-        self._now_ns = (time.time_ns() // self._step_ns) * self._step_ns
-        self._guard = self._new_guard()
+        self._robot = SimulatedRobot(self._world, time.time_ns())
         self._wall_mark = time.monotonic()
         self._owed = 0.0  # steps that wall time asks for and that were not made yet
-        self._rate_mark = (time.monotonic(), self._now_ns)
+        self._rate_mark = (time.monotonic(), self._robot.now_ns)
         self._real_time_factor = 0.0
         self._was_holding = True
         self._waiting = (-1, -1)  # epoch and sequence of a command that no step has followed yet
         self._times = RobotTimes()
         self._publishers_open()
-
-    def _new_guard(self) -> RobotGuard:
-        return RobotGuard(self._spec, self._world.joint_positions(), self._now_ns / NS)
 
     def _publishers_open(self) -> None:
         self._clock = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
@@ -87,13 +78,8 @@ class SimNode(Node):
         self.create_timer(1.0, self._report, clock=STEADY)
 
     def _command(self, message: JointCommand) -> None:
-        refused = self._guard.command(
-            np.frombuffer(message.position, dtype=np.float64),
-            message.epoch,
-            message.sequence,
-            self._now_ns / NS,
-            self._world.joint_positions(),
-        )
+        position = np.frombuffer(message.position, dtype=np.float64)
+        refused = self._robot.command(position, message.epoch, message.sequence)
         if refused is None:
             self._waiting = (message.epoch, message.sequence)
 
@@ -112,7 +98,7 @@ class SimNode(Node):
     def _tell_times(self) -> None:
         times, self._times = self._times, RobotTimes(epoch=self._times.epoch)
         if times.sequence or times.camera:
-            times.header.stamp = to_stamp(self._now_ns)
+            times.header.stamp = to_stamp(self._robot.now_ns)
             self._told.publish(times)
 
     def _reset(self, request: Any, response: Any) -> Any:
@@ -123,12 +109,11 @@ class SimNode(Node):
             )
             return response
         try:
-            chosen = self._world.reset(request.seed, request.instruction or None)
+            chosen = self._robot.reset(request.seed, request.instruction or None)
         except RoveError as error:
             response.message = str(error)
             return response
         self._seed = int(request.seed)
-        self._guard = self._new_guard()
         self._owed, self._wall_mark = 0.0, time.monotonic()
         self._publish_task()
         response.success, response.instruction = True, chosen
@@ -136,63 +121,47 @@ class SimNode(Node):
 
     def _advance(self) -> None:
         wall = time.monotonic()
-        self._owed += (wall - self._wall_mark) * self._speed * NS / self._step_ns
+        self._owed += (wall - self._wall_mark) * self._speed * NS / self._robot.step_ns
         self._wall_mark = wall
         steps = min(int(self._owed), MOST_STEPS)
         self._owed = min(self._owed - steps, 1.0)  # what is not caught up now is never caught up
         if steps:
             self._note_applied()
         for _ in range(steps):
-            self._world.step(self._guard.target)
-            self._now_ns += self._step_ns
-            self._sense()
+            began_ns = time.time_ns()  # rendering and encoding belong to the picture's way
+            self._publish(self._robot.step(), began_ns)
         if steps:
-            self._clock.publish(ClockMsg(clock=to_stamp(self._now_ns)))
-        holding = self._guard.state(self._now_ns / NS).holding
+            self._clock.publish(ClockMsg(clock=to_stamp(self._robot.now_ns)))
+        holding = self._robot.guard_state().holding
         if holding != self._was_holding:
             self._was_holding = holding
             self._report()
 
-    def _sense(self) -> None:
-        step = self._now_ns // self._step_ns
-        if step % JOINT_STEPS == 0:
-            position, velocity = self._world.joint_positions(), self._world.joint_velocities()
-            self._states.publish(joint_state_message(self._spec, position, velocity, self._now_ns))
-        for name, camera in self._spec.cameras.items():
-            every = max(1, round(NS / (camera.rate * self._step_ns)))
-            if step % every == 0:
-                self._times.camera.append(name)
-                self._times.picture_ns.append(self._now_ns)
-                self._times.captured_ns.append(time.time_ns())
-                picture = cv2.cvtColor(self._world.render(name), cv2.COLOR_RGB2BGR)
-                _, jpeg = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])
-                self._pictures[name].publish(jpeg_message(jpeg.tobytes(), self._now_ns, name))
-        if step % 20 == 0:
+    def _publish(self, sensed: Sensed, began_ns: int) -> None:
+        stamp_ns = sensed.stamp_ns
+        if sensed.joints is not None:
+            self._states.publish(joint_state_message(self._spec, *sensed.joints, stamp_ns))
+        for name, jpeg in sensed.pictures.items():
+            self._times.camera.append(name)
+            self._times.picture_ns.append(stamp_ns)
+            self._times.captured_ns.append(began_ns)
+            self._pictures[name].publish(jpeg_message(jpeg, stamp_ns, name))
+        if sensed.look:
             self._publish_task()
 
     def _publish_task(self) -> None:
-        status = self._world.task.status()
-        message = TaskStatus(
-            task=self._world.task.name,
-            instruction=status.instruction,
-            seed=self._seed,
-            outcome=int(status.outcome),
-            progress=float(status.progress),
-            wrong=float(status.damage),
-            real_time_factor=self._real_time_factor,
-        )
-        message.header.stamp = to_stamp(self._now_ns)
-        points = np.asarray(self._world.task.marks_in_pelvis())
-        message.remaining = [Point(x=float(x), y=float(y), z=float(z)) for x, y, z in points]
+        message = task_message(self._world, self._seed)
+        message.real_time_factor = self._real_time_factor
+        message.header.stamp = to_stamp(self._robot.now_ns)
         self._task.publish(message)
 
     def _report(self) -> None:
         wall, simulated = self._rate_mark
         passed = time.monotonic() - wall
         if passed > 0.9:
-            self._real_time_factor = (self._now_ns - simulated) / NS / passed
-            self._rate_mark = (time.monotonic(), self._now_ns)
-        guard = self._guard.state(self._now_ns / NS)
+            self._real_time_factor = (self._robot.now_ns - simulated) / NS / passed
+            self._rate_mark = (time.monotonic(), self._robot.now_ns)
+        guard = self._robot.guard_state()
         status = DiagnosticStatus(
             name=f"{self.get_namespace().strip('/')}: robot",
             hardware_id=self._spec.name,
@@ -213,7 +182,7 @@ class SimNode(Node):
         values |= {f"refused: {why.value}": count for why, count in guard.refused.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         message = DiagnosticArray(status=[status])
-        message.header.stamp = to_stamp(self._now_ns)
+        message.header.stamp = to_stamp(self._robot.now_ns)
         self._health.publish(message)
 
     def close(self) -> None:

@@ -7,11 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pinocchio as pin
 
-from rove_core.arrays import FloatArray
-
 REACH_SPEED = 0.35  # m/s, mean of an unhurried reach
 SHORTEST_REACH_S = 0.6
-ACCELERATION = 2.5  # m/s2
 TREMOR_S = 0.3  # time over which a hand drifts
 
 
@@ -67,27 +64,3 @@ class Tremor:
         chance = self._rng.standard_normal(6) * np.sqrt(1.0 - keep**2)
         self._value = keep * self._value + self._spread * chance
         return pin.SE3(pin.exp3(self._value[3:]), self._value[:3])
-
-
-class Glide:
-    """A point that moves towards a goal with bounded speed and acceleration.
-
-    Attributes:
-        place: (3,) m, where it is.
-    """
-
-    def __init__(self, place: FloatArray) -> None:
-        self.place: FloatArray = np.array(place, dtype=np.float64)
-        self._velocity = np.zeros(3)
-
-    def step(self, goal: FloatArray, speed: float, dt: float) -> FloatArray:
-        """Return the place after ``dt`` s towards ``goal``, (3,) m, at ``speed`` m/s at most."""
-        way = goal - self.place
-        distance = float(np.linalg.norm(way))
-        # The speed from which it can still stop at the goal.
-        reachable = min(speed, float(np.sqrt(1.4 * ACCELERATION * distance)), distance / dt)
-        change = way / max(distance, 1e-9) * reachable - self._velocity
-        most = ACCELERATION * dt
-        self._velocity += change / max(1.0, float(np.linalg.norm(change)) / most)
-        self.place = self.place + self._velocity * dt
-        return self.place

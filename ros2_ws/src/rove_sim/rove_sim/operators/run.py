@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
-import numpy as np
-
-from rove_core.arrays import FloatArray
 from rove_core.errors import ConfigError
 from rove_core.keys import KeyStore
 from rove_core.robot import load_robot
 from rove_sim.operators.exo import SimulatedExo
-from rove_sim.operators.person import NEUTRAL, PELVIS_HEIGHT, ScriptedPerson, Seen, TakeoverRule
-from rove_sim.operators.wiping import eraser_in_wrist
+from rove_sim.operators.person import NEUTRAL, PELVIS_HEIGHT, Eyes, ScriptedPerson, Seen
+from rove_sim.operators.watching import TakeoverRule
 from rove_teleop.calibration import EYES, Calibration
 from rove_teleop.device.profile import load_device
 from rove_teleop.wire.client import OperatorClient
@@ -24,14 +21,6 @@ RATE_HZ = 72.0  # of common headsets
 EXO = "exo"
 DEVICES = ("headset", EXO)
 UNHEARD_S = 3.0  # without an answer of the bridge before the person complains
-
-
-@dataclass(frozen=True)
-class Eyes:
-    """What the person sees of the work: ``remaining`` (M, 3) m, pelvis frame; progress 0..1."""
-
-    remaining: FloatArray = field(default_factory=lambda: np.zeros((0, 3)))
-    progress: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -48,7 +37,7 @@ class PersonArgs:
         goal: progress at which the person hands back.
         recover: s of work at most.
         hands: ``right`` or ``both``.
-        clumsiness: 0..1.
+        skill: expert, skilled or novice.
         device: ``headset``, or ``exo``: a suit with gloves that measures joints.
     """
 
@@ -63,7 +52,7 @@ class PersonArgs:
     goal: float = 0.7
     recover: float = 30.0
     hands: str = "right"
-    clumsiness: float = 0.3
+    skill: str = "skilled"
     device: str = "headset"
 
 
@@ -71,7 +60,7 @@ def make_person(args: PersonArgs) -> ScriptedPerson:
     """Return the person that the arguments describe.
 
     Raises:
-        ConfigError: unknown robot or hands, clumsiness out of range.
+        ConfigError: unknown skill or hands.
     """
     rule = TakeoverRule(
         at_s=args.takeover_at if args.takeover_at >= 0.0 else None,
@@ -79,13 +68,12 @@ def make_person(args: PersonArgs) -> ScriptedPerson:
     )
     return ScriptedPerson(
         args.operator_id,
-        eraser_in_wrist(load_robot(args.robot)),
-        rule=rule,
+        args.skill,
+        rule,
         seed=args.seed,
         goal=args.goal,
         recover_s=args.recover,
         hands=args.hands,
-        clumsiness=args.clumsiness,
         absolute=args.device == EXO,
     )
 
@@ -102,6 +90,11 @@ def make_exo(args: PersonArgs) -> SimulatedExo | None:
         return None
     spec = load_robot(args.robot)
     return SimulatedExo(spec, load_device(f"{EXO}_{spec.name}"), seed=args.seed)
+
+
+def device_name(exo: SimulatedExo | None) -> str:
+    """Return what the person's device calls itself."""
+    return exo.profile.name if exo is not None else "scripted person"
 
 
 def calibration_of(args: PersonArgs) -> Calibration:
@@ -133,7 +126,7 @@ def main(
         store.ensure(args.key),
         store.public(args.server_key),
         args.operator_id,
-        exo.profile.name if exo is not None else "scripted person",
+        device_name(exo),
         joint_names=exo.joint_names if exo is not None else (),
         calibration=args.operator_id,
     ) as client:
@@ -162,8 +155,7 @@ def _stream(
         elif now - heard > UNHEARD_S:
             say("no answer from the bridge: is it running, and has it accepted this key?")
             status, heard = None, now
-        seen = eyes()
-        frame = person.step(now, Seen(status, seen.remaining, seen.progress))
+        frame = person.step(now, Seen(status, eyes()))
         if exo is not None:
             frame = exo.wear(frame, person.body, now)
         client.send(frame)

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from rove_sim.tasks.base import Task
 
 # name -> "module:class". A new task adds one module and one line here.
-TASKS = {"erase_whiteboard": "rove_sim.tasks.erase_whiteboard:EraseWhiteboard"}
+TASKS = {
+    "erase_whiteboard": "rove_sim.tasks.erase_whiteboard:EraseWhiteboard",
+    "bread_toaster": "rove_sim.tasks.bread_toaster:BreadToaster",
+    "press_button": "rove_sim.tasks.press_button:PressButton",
+    "push_block": "rove_sim.tasks.push_block:PushBlock",
+    "place_cup": "rove_sim.tasks.place_cup:PlaceCup",
+}
 
 
 def make_task(name: str, spec: RobotSpec) -> Task:

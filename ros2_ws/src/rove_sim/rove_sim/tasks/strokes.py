@@ -18,20 +18,26 @@ MARKS = 26  # ink marks per stroke
 # right arm reaches with a flat eraser.
 SIDE, ABOVE = (0.085, 0.105), (0.060, 0.072)
 SIDE_OTHER, ABOVE_OTHER = 0.05, 0.06  # spread along the other axis, m
+# At variation 1 each grows by so much: then ink comes within 2 cm of the board's edges.
+SIDE_MORE, ABOVE_MORE, OTHER_MORE = 0.030, 0.030, 0.045  # m
 LENGTH = (0.065, 0.095)  # of a stroke, m
 AMPLITUDE = (0.007, 0.013)  # half the height of its letters, m
 LETTERS = (2.0, 3.5)  # ups and downs per stroke
 SLOPE = 0.08  # largest rise over run of the line of writing
 
 
-def place_strokes(rng: np.random.Generator) -> FloatArray:
-    """Return the (2, 2) m middles of the two strokes in the board frame, in random order."""
+def place_strokes(rng: np.random.Generator, variation: float = 0.0) -> FloatArray:
+    """Return the (2, 2) m middles of the two strokes in the board frame, in random order.
+
+    ``variation`` from 0 to 1 spreads them over more of the board.
+    """
     if rng.random() < 0.5:
         along, other, spread = 0, 1, SIDE_OTHER
-        distances = rng.uniform(*SIDE, 2)
+        distances = rng.uniform(SIDE[0], SIDE[1] + SIDE_MORE * variation, 2)
     else:
         along, other, spread = 1, 0, ABOVE_OTHER
-        distances = rng.uniform(*ABOVE, 2)
+        distances = rng.uniform(ABOVE[0], ABOVE[1] + ABOVE_MORE * variation, 2)
+    spread += OTHER_MORE * variation
     middles = np.empty((2, 2))
     middles[:, along] = distances * [1.0, -1.0]
     middles[:, other] = rng.uniform(-spread, spread, 2)

@@ -189,8 +189,11 @@ class RecordingSession:
                 self._close(RecordingEnd.STOPPED, "another episode started")
             self._close(RecordingEnd.COMPLETE)
             stamp = event.header.stamp
-            if arrival.log_ns - (stamp.sec * 10**9 + stamp.nanosec) > FRESH_NS:
-                self._pending = (event, arrival)  # latched: this recorder came after it
+            old = arrival.log_ns - (stamp.sec * 10**9 + stamp.nanosec) > FRESH_NS
+            # Old: latched, this recorder came after it. The state may have arrived before it.
+            state = self._last(STATE) if old else None
+            if old and (state is None or state.episode_id != event.episode_id):
+                self._pending = (event, arrival)
             else:
                 self._open(event, arrival.log_ns, ())
         self._floor_ns = arrival.publish_ns if event.change == EpisodeChange.STOPPED else -1
@@ -286,6 +289,7 @@ class RecordingSession:
             self._problem = f"recording of {self._bag} ends: {self._disk.text}"
             recording.note(self._ros_ns, f"the recording ends: {self._disk.text}")
             self.outbox.append(StopEpisode(self._disk.text))
+            self._tell()
 
     def _refuse(self, episode_id: str, why: str) -> None:
         self._problem = f"episode {episode_id} is not recorded: {why}"

@@ -26,7 +26,10 @@ class ClockCheck(Check):
         self._times: dict[str, tuple[int, int]] = {}
         self._log_ns = -1
         self._count: dict[str, int] = {}
-        self._simulated = bool(self.subject.info.parameters.get("use_sim_time", False))
+        # A recorder's own parameters beside those of the graph; or those of a writer without ROS.
+        told = self.subject.info.parameters
+        groups = (told, told.get("graph"), told.get("recorder"))
+        self._simulated = any(isinstance(g, dict) and g.get("use_sim_time") for g in groups)
 
     def see(self, seen: Seen) -> None:
         """Compare with the message before."""

@@ -1,7 +1,7 @@
-"""Scripted operators at 72 Hz on virtual time, for the benchmarks of retargeting.
+"""Scripted operators at 72 Hz on virtual time.
 
-An operator stands as the robot does and faces as it does, so the operator's frame is the robot's
-floor frame, and a wrist's pose is where the robot's wrist should be.
+Each script displaces head and wrists from where they are at its beginning. Where those are the
+robot's own, in its floor frame, a wrist's pose is where the robot's wrist should be.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_teleop.retarget.model import to_pose
+from rove_teleop.scripted.hand import FIST, OPEN, HandPose, between, hand
 from rove_teleop.wire.messages import Frame
-from tests.teleop.hand_examples import FIST, OPEN, between, hand
 
 RATE = 72.0
 DT = 1.0 / RATE
@@ -31,16 +31,18 @@ class Moment:
         dt: s since the frame before; a dropped frame makes it longer.
         head: where the operator's head is. wrists: left and right.
         closure: 0..1 of both hands.
+        grip: what they close to, see ``hand``.
     """
 
     dt: float
     head: pin.SE3
     wrists: tuple[pin.SE3, pin.SE3]
     closure: float
+    grip: HandPose = FIST
 
     def frame(self, seen_hands: bool) -> Frame:
         """Return the frame of the wire: with 25 joints a hand, or with triggers."""
-        pose = between(OPEN, FIST, self.closure)
+        pose = between(OPEN, self.grip, self.closure)
         hands = {f"{side}_hand": hand(pose, side) for side in ("left", "right")}
         triggers = {f"{side}_trigger": self.closure for side in ("left", "right")}
         return Frame(
@@ -50,7 +52,8 @@ class Moment:
         )  # fmt: skip
 
 
-def _minimum_jerk(share: float) -> float:
+def minimum_jerk(share: float) -> float:
+    """Return 0..1 for a share of the time of a motion as people move (Flash and Hogan 1985)."""
     t = min(max(share, 0.0), 1.0)
     return t**3 * (10.0 - 15.0 * t + 6.0 * t * t)
 
@@ -60,7 +63,7 @@ def _via(points: list[list[float]], each_s: float, rest_s: float, t: float) -> F
     whole = each_s + rest_s
     i = min(int(t / whole), len(points) - 1)
     start = np.array(points[i - 1] if i else [0.0, 0.0, 0.0])
-    share = _minimum_jerk((t - i * whole) / each_s)
+    share = minimum_jerk((t - i * whole) / each_s)
     place: FloatArray = start + share * (np.array(points[i]) - start)
     return place
 
@@ -82,14 +85,14 @@ def reach(t: float) -> Offsets:
 
 def wipe(t: float) -> Offsets:
     """The right hand wipes to and fro on an upright board, going down."""
-    begin = _minimum_jerk(t / 1.0)
+    begin = minimum_jerk(t / 1.0)
     stroke = np.array([0.06, 0.09 * np.sin(2 * np.pi * 0.7 * t), 0.18 - 0.012 * t])
     return NOWHERE, _hands(NOWHERE, begin * stroke), np.zeros((2, 3))
 
 
 def bimanual(t: float) -> Offsets:
     """Both hands lift something, turn it and bring it to one side."""
-    lift = 0.15 * _minimum_jerk(t / 1.5)
+    lift = 0.15 * minimum_jerk(t / 1.5)
     side = 0.07 * np.sin(2 * np.pi * 0.25 * max(0.0, t - 1.5))
     tilt = 0.35 * np.sin(2 * np.pi * 0.3 * max(0.0, t - 1.5))
     place = np.array([0.03 * lift / 0.15, side, lift])
@@ -100,8 +103,8 @@ def bimanual(t: float) -> Offsets:
 
 def squat(t: float) -> Offsets:
     """The operator lifts the hands, squats by 20 cm, works a little, and stands up."""
-    begin = _minimum_jerk(t / 1.0)
-    down = -0.2 * (_minimum_jerk((t - 1.0) / 1.8) - _minimum_jerk((t - 5.5) / 1.8))
+    begin = minimum_jerk(t / 1.0)
+    down = -0.2 * (minimum_jerk((t - 1.0) / 1.8) - minimum_jerk((t - 5.5) / 1.8))
     work = 0.04 * np.sin(2 * np.pi * 0.6 * t) * begin
     left = np.array([0.06 * begin, 0.03 * begin, 0.15 * begin + down])
     right = np.array([0.06 * begin + work, -0.03 * begin, 0.15 * begin + down])
@@ -110,8 +113,8 @@ def squat(t: float) -> Offsets:
 
 def edge(t: float) -> Offsets:
     """The right hand goes 40 cm beyond the reach, moves sideways there, and comes back."""
-    out = 0.6 * (_minimum_jerk(t / 2.0) - _minimum_jerk((t - 6.0) / 2.0))
-    aside = 0.25 * np.sin(2 * np.pi * 0.4 * max(0.0, t - 2.0)) * _minimum_jerk(8.0 - t)
+    out = 0.6 * (minimum_jerk(t / 2.0) - minimum_jerk((t - 6.0) / 2.0))
+    aside = 0.25 * np.sin(2 * np.pi * 0.4 * max(0.0, t - 2.0)) * minimum_jerk(8.0 - t)
     return (
         NOWHERE,
         _hands(NOWHERE, np.array([out, -0.1 + 0.1 * (out < 0.01) + aside, 0.1 * out])),
@@ -121,7 +124,7 @@ def edge(t: float) -> Offsets:
 
 def wave(t: float) -> Offsets:
     """The right hand waves, 8 cm to each side at 1.2 Hz: what the joints' limits just bear."""
-    begin = _minimum_jerk(t / 1.5)
+    begin = minimum_jerk(t / 1.5)
     swing = 0.08 * np.sin(2 * np.pi * 1.2 * t)
     return (
         NOWHERE,

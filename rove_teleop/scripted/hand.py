@@ -7,14 +7,16 @@ import numpy as np
 from rove_core.arrays import FloatArray
 
 SIDES = ("left", "right")
+HandPose = tuple[FloatArray, tuple[float, float, float]]
+"""Bends of index to pinky, (4, 3) rad; of the thumb: middle joint, opposition 0..1, last joint."""
 # m, a right hand of 0.19 m with its palm down, x forward, y left, z up.
 KNUCKLES = ((0.090, 0.022), (0.095, 0.002), (0.088, -0.018), (0.078, -0.036))  # index ... pinky
 BONES = ((0.045, 0.026, 0.022), (0.050, 0.030, 0.023), (0.046, 0.028, 0.022), (0.036, 0.021, 0.020))
 THUMB_BASE, THUMB_BONES = (0.022, 0.022, -0.008), (0.044, 0.032, 0.026)
 
-OPEN = (np.zeros((4, 3)), (0.0, 0.0, 0.0))
-FIST = (np.tile([1.4, 1.7, 1.0], (4, 1)), (0.7, 1.0, 0.8))
-PINCH = (np.array([[0.75, 0.8, 0.5], [0.0] * 3, [0.0] * 3, [0.0] * 3]), (0.1, 0.75, 0.15))
+OPEN: HandPose = (np.zeros((4, 3)), (0.0, 0.0, 0.0))
+FIST: HandPose = (np.tile([1.4, 1.7, 1.0], (4, 1)), (0.7, 1.0, 0.8))
+PINCH: HandPose = (np.array([[0.75, 0.8, 0.5], [0.0] * 3, [0.0] * 3, [0.0] * 3]), (0.1, 0.75, 0.15))
 
 
 def turn(axis: int, angle: float) -> FloatArray:
@@ -55,14 +57,13 @@ def hand_points(
     return size * np.array(points) * mirror
 
 
-def hand(
-    pose: tuple[FloatArray, tuple[float, float, float]], side: str = "right", size: float = 1.0
-) -> tuple[float, ...]:
+def hand(pose: HandPose, side: str = "right", size: float = 1.0) -> tuple[float, ...]:
     """Return the 75 floats of a hand."""
     return tuple(float(v) for v in hand_points(*pose, side=side, size=size).ravel())
 
 
-def between(a: tuple, b: tuple, share: float) -> tuple:
+def between(a: HandPose, b: HandPose, share: float) -> HandPose:
     """Return the pose a share of the way from one pose to another."""
-    thumb = tuple((1.0 - share) * np.array(a[1]) + share * np.array(b[1]))
-    return (1.0 - share) * a[0] + share * b[0], thumb
+    thumb = (1.0 - share) * np.array(a[1]) + share * np.array(b[1])
+    middle, opposition, last = (float(v) for v in thumb)
+    return (1.0 - share) * a[0] + share * b[0], (middle, opposition, last)

@@ -1,0 +1,1 @@
+"""Operators by script, on virtual time: what a person shows a headset, without a person."""
