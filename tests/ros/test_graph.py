@@ -23,7 +23,7 @@ def _names(*words: str) -> list[str]:
 
 def test_default_graph() -> None:
     """`rove up` without arguments starts the robot, its stack and both people."""
-    robot = ["sim", "arbiter", "teleop", "bridge", "policy", "recorder", "keeper"]
+    robot = ["sim", "arbiter", "teleop", "bridge", "policy", "recorder", "keeper", "console"]
     assert _names() == [*robot, "operator", "lab"]
 
 

@@ -89,6 +89,10 @@ class GraphArguments:
     bridge: str = field(
         default="tcp://127.0.0.1:7447", metadata={"text": "address the operator bridge listens on"}
     )
+    console: str = field(
+        default="http://127.0.0.1:7450",
+        metadata={"text": "where the supervisor's page is served; 'none': nowhere"},
+    )
     use_sim_time: bool = field(default=True, metadata={"text": "take the time from /clock"})
     speed: float = field(
         default=1.0,
@@ -247,6 +251,14 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
         arguments = urlencode({name: _word(value) for name, value in asdict(given).items()})
         graph.append(node("recorder", folder=str(bags_folder(given)), graph=arguments))
         graph += [node("keeper", **own) for own in _keeper(given)]
+    if given.console != "none":
+        own = {
+            "address": given.console,
+            "task": given.task,
+            "instruction": given.instruction,
+            "record": given.record,
+        }
+        graph.append(node("console", **own))
     if given.operator in ("scripted", "exo"):
         graph.append(
             node(
