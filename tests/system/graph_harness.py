@@ -174,7 +174,6 @@ class RunningGraph:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")
-        arguments.setdefault("console", "none")
         self.bags, self.keys = folder / "bags", folder / "keys"
         self.given = check_arguments(
             GraphArguments(

@@ -90,8 +90,11 @@ class GraphArguments:
         default="tcp://127.0.0.1:7447", metadata={"text": "address the operator bridge listens on"}
     )
     console: str = field(
-        default="http://127.0.0.1:7450",
-        metadata={"text": "where the supervisor's page is served; 'none': nowhere"},
+        default="none",
+        metadata={
+            "text": "where the supervisor's page is served, for example http://127.0.0.1:7450; "
+            "'none': nowhere"
+        },
     )
     use_sim_time: bool = field(default=True, metadata={"text": "take the time from /clock"})
     speed: float = field(

@@ -91,7 +91,6 @@ class Lab:
             bridge=f"tcp://127.0.0.1:{_free_port()}",
             delivery=self.delivery,
             fetch="none",
-            console="none",
         )
         self._environment = graph_environment(os.environ)
         self._environment.setdefault("ROS_DOMAIN_ID", str(40 + os.getpid() % 50))
