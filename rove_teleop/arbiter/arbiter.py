@@ -121,5 +121,6 @@ class Arbiter:
             policy_digest=decision.policy_digest,
             chunk_id=decision.chunk_id,
             operator_sequence=decision.operator_sequence,
+            path=decision.path,
         )
         return Tick(command.position, provenance, decision, anchored, handovers)

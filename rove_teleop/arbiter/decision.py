@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from rove_core.arrays import FloatArray
+from rove_core.latency.legs import FramePath
 from rove_core.vocabulary import Authority, EpisodeChange, Mode, Outcome, Stage
 from rove_teleop.arbiter.state import Episode
 from rove_teleop.arbiter.transitions import Transition
@@ -44,6 +45,7 @@ class Decision:
         human_wanted: (N,) rad, the operator's valid target, None when there is none.
         policy_digest, chunk_id: of that chunk, "" and 0 when there is none.
         operator_sequence: frame of ``human_wanted``, 0 when there is none.
+        path: stamps of that frame.
         anchor: (N,) rad, restart the command from here at rest; None: go on.
         anchor_reason: why, "" when it goes on.
         lease, lease_holder: 0 and "" when nobody holds it.
@@ -67,6 +69,7 @@ class Decision:
     policy_digest: str
     chunk_id: int
     operator_sequence: int
+    path: FramePath
     anchor: FloatArray | None
     anchor_reason: str
     lease: int

@@ -15,6 +15,7 @@ import numpy as np
 from rove_core.action import ActionChunk
 from rove_core.arrays import FloatArray
 from rove_core.errors import ContractError
+from rove_core.latency.legs import UNKNOWN_PATH, FramePath
 from rove_core.vocabulary import Button, EpisodeKind, Outcome
 from rove_teleop.arbiter.heartbeat import HeartbeatAnswer
 
@@ -80,6 +81,7 @@ class TargetSample:
         position: (N,) rad, joint order of the spec; not read when it is not valid.
         position_error: m, largest distance of a wrist from the operator's; NaN when not known.
         orientation_error: rad, likewise.
+        path: when the frame was captured and received, and this target made.
     """
 
     lease: int
@@ -91,6 +93,7 @@ class TargetSample:
     reason: str = ""
     position_error: float = math.nan
     orientation_error: float = math.nan
+    path: FramePath = UNKNOWN_PATH
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "position", _copied(self.position, "joint target"))

@@ -13,6 +13,7 @@ import numpy as np
 
 from rove_core.action import NS, ActionChunk
 from rove_core.arrays import FloatArray
+from rove_core.latency.legs import UNKNOWN_PATH
 from rove_core.vocabulary import Authority, Mode, Stage
 from rove_teleop.arbiter.decision import Decision
 from rove_teleop.arbiter.inputs import Inputs
@@ -156,6 +157,7 @@ def _decide(turn: Turn) -> tuple[ArbiterState, Decision]:
     target = turn.hand.target
     if target is not None and turn.now - turn.hand.target_seen > turn.timeouts.human_target:
         target = None
+    followed = turn.hand.followed if human_wanted is not None else None
     decision = Decision(
         mode=turn.mode,
         previous_mode=turn.previous_mode,
@@ -168,11 +170,8 @@ def _decide(turn: Turn) -> tuple[ArbiterState, Decision]:
         human_wanted=human_wanted,
         policy_digest=chunk.policy_digest if chunk is not None else "",
         chunk_id=chunk.chunk_id if chunk is not None else 0,
-        operator_sequence=(
-            turn.hand.followed.operator_sequence
-            if human_wanted is not None and turn.hand.followed is not None
-            else 0
-        ),
+        operator_sequence=followed.operator_sequence if followed is not None else 0,
+        path=followed.path if followed is not None else UNKNOWN_PATH,
         anchor=anchor,
         anchor_reason=turn.anchor_reason if anchor is not None else "",
         lease=turn.lease.number,

@@ -80,6 +80,8 @@ class OperatorClient:
         self._heard_ns = 0
         self._sequence = 0
         self._round_trip_ns: int | None = None
+        self._told = (0, 0)  # sent_ns of the newest status, and when it was heard
+        self._seen = (0, 0)  # stamp of the newest picture, and when it was received
         self._context = zmq.Context()
         socket = self._socket = self._context.socket(zmq.DEALER)
         socket.curve_secretkey, socket.curve_publickey = key.secret, key.public
@@ -106,7 +108,9 @@ class OperatorClient:
         return self._round_trip_ns
 
     def send(self, frame: Frame) -> bool:
-        """Send a frame with the next sequence number and this moment's device stamp.
+        """Send a frame with the next sequence number, this moment's device stamp and the echoes.
+
+        A picture counts as seen when ``receive`` returned it.
 
         Returns:
             False when it was not sent: no answer to hello yet, or the network is behind.
@@ -118,7 +122,15 @@ class OperatorClient:
             self._say_hello(now)
             self.counts["no answer"] += 1
             return False
-        stamped = msgspec.structs.replace(frame, sequence=self._sequence + 1, device_stamp_ns=now)
+        stamped = msgspec.structs.replace(
+            frame,
+            sequence=self._sequence + 1,
+            device_stamp_ns=now,
+            status_ns=self._told[0],
+            status_heard_ns=self._told[1],
+            picture_ns=self._seen[0],
+            picture_shown_ns=self._seen[1],
+        )
         if not self._put(encode(stamped)):
             self.counts["dropped"] += 1
             return False
@@ -143,11 +155,11 @@ class OperatorClient:
                 continue
             self._heard_ns = now
             if isinstance(message, Status):
-                status = message
+                status, self._told = message, (message.sent_ns, now)
                 if message.echo_sequence:
                     self._round_trip_ns = now - message.echo_stamp_ns
             elif isinstance(message, Picture):
-                picture = message
+                picture, self._seen = message, (message.stamp_ns, now)
             elif isinstance(message, Welcome):
                 self._welcome = message
             elif isinstance(message, Refused):

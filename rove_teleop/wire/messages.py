@@ -9,13 +9,15 @@ A pose is seven floats ``[x, y, z, qx, qy, qz, qw]``: metres and a unit quaterni
 floats: x y z of WebXR's 25 hand joints in its order (wrist, thumb 4, index 5, middle 5, ring 5,
 pinky 5; https://www.w3.org/TR/webxr-hand-input-1/), m, in the operator's frame.
 
-Version 2 added elbows, hands, measured joints, the device's joint names and the operator's
-calibration. All of them have defaults, so a client of version 1 is understood as it is.
+Version 2 added elbows, hands, measured joints, the device's joint names, the operator's calibration
+and the stamps of the latency ledger. All of them have defaults, so a client of version 1 is
+understood as it is.
 """
 
 from __future__ import annotations
 
 import math
+from typing import Annotated
 
 import msgspec
 
@@ -30,6 +32,7 @@ MAX_DEVICE_JOINTS = 128
 SQUEEZED = 0.5  # squeeze above which a hand is followed (hold to run)
 
 Pose = tuple[float, float, float, float, float, float, float]
+Nanoseconds = Annotated[int, msgspec.Meta(ge=-(2**63), le=2**63 - 1)]
 IDENTITY: Pose = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
 
 
@@ -67,11 +70,16 @@ class Frame(msgspec.Struct, frozen=True, tag="frame", kw_only=True):
         left_elbow_tracked, right_elbow_tracked: False also where there is no such tracker.
         left_hand, right_hand: 75 floats, or none while the device does not see the fingers.
         device_joints: rad, measured by the device, in the order of ``Hello.joint_names``.
+        status_ns: ``Status.sent_ns`` of the newest status that the device heard, 0: none. With it
+            and the next the bridge reads the device's clock (``rove_core/latency``).
+        status_heard_ns: when the device heard it, its own clock, ns.
+        picture_ns: ``Picture.stamp_ns`` of the picture before the operator's eyes, 0: none.
+        picture_shown_ns: since when it is, the device's clock, ns.
     """
 
     sequence: int
     lease: int
-    device_stamp_ns: int
+    device_stamp_ns: Nanoseconds
     head: Pose
     left_wrist: Pose
     right_wrist: Pose
@@ -90,6 +98,10 @@ class Frame(msgspec.Struct, frozen=True, tag="frame", kw_only=True):
     left_hand: tuple[float, ...] = ()
     right_hand: tuple[float, ...] = ()
     device_joints: tuple[float, ...] = ()
+    status_ns: Nanoseconds = 0
+    status_heard_ns: Nanoseconds = 0
+    picture_ns: Nanoseconds = 0
+    picture_shown_ns: Nanoseconds = 0
 
 
 class Welcome(msgspec.Struct, frozen=True, tag="welcome"):
@@ -116,6 +128,7 @@ class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
             ``Button.MARK_RECOVERY`` in IDLE.
         echo_sequence, echo_stamp_ns: sequence and device stamp of this client's newest frame, for
             measuring the round trip; 0 before the first.
+        sent_ns: wall time at which the bridge sent this, for ``Frame.status_ns``.
     """
 
     stamp_ns: int
@@ -138,6 +151,7 @@ class Status(msgspec.Struct, frozen=True, tag="status", kw_only=True):
     head_error: float = math.nan
     echo_sequence: int = 0
     echo_stamp_ns: int = 0
+    sent_ns: int = 0
 
 
 class Picture(msgspec.Struct, frozen=True, tag="picture"):

@@ -20,6 +20,7 @@ def operator_status(
     question: str = "",
     episode_id: str = "",
     instruction: str = "",
+    sent_ns: int = 0,
 ) -> Status:
     """Return the status of one moment.
 
@@ -31,6 +32,7 @@ def operator_status(
         errors: m and rad of the newest target: position, orientation, fingers, head.
         question: that a person has to answer.
         episode_id, instruction: of the running episode.
+        sent_ns: wall time, see ``Status``.
     """
     return Status(
         stamp_ns=stamp_ns,
@@ -50,4 +52,5 @@ def operator_status(
         episode_id=episode_id,
         instruction=instruction,
         question=question,
+        sent_ns=sent_ns,
     )

@@ -18,6 +18,8 @@ TOOLS = {"numpy", "rich", "tyro", "cv2", "yaml", "zmq", "msgspec"}
 LAZY = {
     "draw.py": {"matplotlib"}, "strip.py": {"matplotlib", "PIL"}, "meshes.py": {"trimesh"},
 }  # fmt: skip
+# The web page; fast_simplification makes meshes small, once.
+CONSOLE = {"viser", "websockets", "fast_simplification"}
 LAUNCH = {"rove", "rove_core", "launch", "launch_ros"}
 
 
@@ -35,6 +37,8 @@ def test_a_node_imports_only_what_it_may(path: Path) -> None:
     allowed = OURS | ROS | TOOLS | set(sys.stdlib_module_names)
     if path.parent == NODES / "profile":
         allowed |= LAZY.get(path.name, set())
+    if path.parent == NODES / "console":
+        allowed |= CONSOLE  # loaded by the console's process alone
     if path.parent == NODES / "bag" / "picture":
         allowed |= {"matplotlib", "PIL"}  # loaded by `rove bag plot` alone
     for line, module in imports(path):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bag_verify_examples import MS, PRESS, Tape, at, good_tape, make
+from bag_verify_examples import MS, PRESS, Row, Tape, at, good_tape, make
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -18,6 +18,7 @@ from rove_core.bag.stats.latency import DEVICE, FIRST_ROW, FRAME, INFERENCE, SOL
 from rove_core.bag.stats.run import BagStats, bag_stats, totals
 from rove_core.bag.summary import summarise_bag
 from rove_core.errors import BagError
+from rove_core.latency.legs import LEGS
 from rove_core.vocabulary import Authority, HandoverKind, Mode, Stage
 
 DATA = Path(__file__).parent / "data"
@@ -241,6 +242,59 @@ def test_the_summary_says_the_same(tmp_path: Path) -> None:
     assert row.recovery_s == pytest.approx(found.stages[Stage.RECOVERY])
     assert row.duration_s == pytest.approx(found.duration_s)
     assert (row.state.value, row.version, row.lost) == ("complete", 3, 0)
+
+
+def test_the_ledger_of_a_bag_is_that_of_its_stamps(tmp_path: Path) -> None:
+    """Every leg that messages carry stamps of is measured once a frame and once a picture."""
+    tape, wall = good_tape(), 10**18
+    for row in tape.of("joint_command"):
+        number = row.message.operator_sequence
+        if number:
+            base = wall + number * 15 * MS
+            stamps = {"captured_ns": 0, "received_ns": 9, "retargeted_ns": 12, "decided_ns": 15}
+            row.change(**{name: base + ms * MS for name, ms in stamps.items()})
+            row.change(commanded_ns=base + 16 * MS)
+    first = {}
+    for row in tape.of("joint_command"):
+        first.setdefault(row.message.operator_sequence, row.message)
+    del first[0]
+    done = list(first.values())[:20]
+    times = make(
+        "robot/times",
+        at(399),
+        epoch=done[0].epoch,
+        sequence=np.array([m.sequence for m in done], dtype=np.uint64),
+        applied_ns=np.array([m.commanded_ns + 4 * MS for m in done], dtype=np.int64),
+        camera=["ego"],
+        picture_ns=np.array([77], dtype=np.int64),
+        captured_ns=np.array([wall], dtype=np.int64),
+    )
+    for row in tape.of("operator/frame")[:9]:
+        row.change(picture_ns=77, shown_ns=wall + 42 * MS)
+    tape.rows.append(Row("robot/times", times, at(399), at(399), 1))
+    found = figures(tape, tmp_path).latency
+    frames = len(first)
+    wanted = {
+        "pose captured to received": (9.0, frames),
+        "received to retargeted": (3.0, frames),
+        "retargeted to decided": (3.0, frames),
+        "decided to commanded": (1.0, frames),
+        "received to commanded": (7.0, frames),
+        "commanded to applied": (4.0, 20),
+        "pose captured to applied": (20.0, 20),
+        "camera captured to shown": (42.0, 1),
+    }
+    measured = {
+        name: (found[name].percentile(50), len(found[name])) for name in wanted if name in found
+    }
+    assert measured == wanted
+
+
+def test_a_bag_without_stamps_has_no_ledger(tmp_path: Path) -> None:
+    """Bags of versions 1 and 2 have none of the fields; their other figures are as before."""
+    for version in (1, 2):
+        found = bag_stats(DATA / f"bag_version_{version}").latency
+        assert not {leg.name for leg in LEGS} & set(found)
 
 
 def test_commands_from_before_the_clock_ran_are_not_decades_of_episode(tmp_path: Path) -> None:

@@ -25,6 +25,7 @@ def test_default_graph() -> None:
     """`rove up` without arguments starts the robot, its stack and both people."""
     robot = ["sim", "arbiter", "teleop", "bridge", "policy", "recorder", "keeper"]
     assert _names() == [*robot, "operator", "lab"]
+    assert "console" in _names("console:=http://127.0.0.1:7450")
 
 
 def test_a_real_robot_needs_no_simulator() -> None:

@@ -31,6 +31,7 @@ MODEL = KinematicModel(SPEC)
 TOOL = World(SPEC, "erase_whiteboard").task.tool_in_wrist()
 PERIOD_NS = 13_888_889  # 72 Hz
 BOARD_X = 0.46  # m ahead of the pelvis
+LATEST_S = 0.25  # until a person acts on what happened: the longest latency, a status, a frame
 CAREFUL = replace(SKILLS["skilled"], wrong_move=0.0, late=0.0)  # no chance event but the seed's
 
 
@@ -316,8 +317,7 @@ def test_a_clutch_is_squeezed_again_and_the_work_goes_on(phase: Phase) -> None:
     before = run.robot.joints.copy()
     run.until(lambda: run.mode is Mode.HUMAN, seconds=3.0)
     assert np.abs(run.robot.joints - before)[:29].max() < 0.02
-    run.step()
-    assert run.person.phase is phase
+    run.until(lambda: run.person.phase is phase, seconds=LATEST_S)
     run.until(lambda: run.phases[-2:] == [Phase.HAND_BACK, Phase.WATCH])
     assert len(run.robot.ink) == 0
 
@@ -325,19 +325,19 @@ def test_a_clutch_is_squeezed_again_and_the_work_goes_on(phase: Phase) -> None:
 @pytest.mark.parametrize("mode", [Mode.HOLD, Mode.ESTOP, Mode.IDLE])
 @pytest.mark.parametrize("phase", [Phase.TAKE_OVER, Phase.ALIGN, Phase.PROBE, Phase.WORK])
 def test_a_robot_that_stopped_is_left_alone(mode: Mode, phase: Phase) -> None:
-    """In HOLD, ESTOP and IDLE nothing is pressed or squeezed, for as long as it lasts; when the
-    robot is autonomous again the person tries again."""
+    """In HOLD, ESTOP and IDLE nothing is pressed or squeezed from when the person sees it, for as
+    long as it lasts; when the robot is autonomous again the person tries again."""
     run = stand(1)
     run.until(lambda: run.person.phase is phase)
-    run.mode = mode
-    run.step()
+    run.mode, run.episode = mode, "" if mode is Mode.IDLE else run.episode
+    run.until(lambda: run.person.phase is Phase.WATCH, seconds=LATEST_S)
     start = len(run.frames)
     run.until(lambda: len(run.frames) == start + 200)
     for frame in run.frames[start:]:
         assert frame.buttons == 0
         assert frame.left_squeeze == frame.right_squeeze == 0.0
     assert run.mode is mode
-    run.mode, run.stage = Mode.AUTONOMOUS, Stage.ROLLOUT
+    run.mode, run.stage, run.episode = Mode.AUTONOMOUS, Stage.ROLLOUT, "one"
     run.until(lambda: run.mode is Mode.ALIGN, seconds=4.0)
 
 

@@ -24,7 +24,7 @@ from rove import qos, topics
 from rove.graph import GraphArguments, build_graph, check_arguments
 from rove.supervise import Supervisor
 from rove.up import graph_environment
-from rove_core.vocabulary import EpisodeKind, Mode
+from rove_core.vocabulary import EpisodeChange, EpisodeKind, Mode
 from tests.domains import claim_domain
 
 NAMESPACE = "g1_dex3"
@@ -57,7 +57,9 @@ class Probe:
         self.chunk: msg.ActionChunk | None = None
         self.task: msg.TaskStatus | None = None
         self.policy: msg.PolicyStatus | None = None
+        self.ended: msg.EpisodeEvent | None = None  # the last episode that did
         self._subscribe(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE, self._on_state)
+        self._subscribe(msg.EpisodeEvent, topics.EPISODE, qos.EVENT, self._on_episode)
         self._subscribe(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT, self._on_health)
         command = qos.recording(qos.COMMAND)
         self._subscribe(msg.JointCommand, topics.JOINT_COMMAND, command, self.commands.append)
@@ -85,6 +87,9 @@ class Probe:
 
     def _on_state(self, message: msg.ArbiterState) -> None:
         self.states.append((time.monotonic(), message))
+
+    def _on_episode(self, message: msg.EpisodeEvent) -> None:
+        self.ended = message if message.change == EpisodeChange.STOPPED else None
 
     def _on_health(self, message: DiagnosticArray) -> None:
         for status in message.status:
@@ -169,7 +174,6 @@ class RunningGraph:
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")
-        arguments.setdefault("page", "none")
         self.bags, self.keys = folder / "bags", folder / "keys"
         self.given = check_arguments(
             GraphArguments(

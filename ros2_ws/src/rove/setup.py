@@ -5,7 +5,7 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 NAME = "rove"
-NODES = ("bridge", "teleop", "policy", "arbiter", "recorder", "keeper")
+NODES = ("bridge", "teleop", "policy", "arbiter", "recorder", "keeper", "console")
 # `launch` is a symlink to the repository's top-level folder.
 LAUNCH_FILES = sorted(str(path) for path in Path("launch").glob("*.py"))
 

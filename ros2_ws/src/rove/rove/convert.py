@@ -19,12 +19,14 @@ from sensor_msgs.msg import CompressedImage, JointState
 from rove_core.action import NS, ActionChunk
 from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ContractError
+from rove_core.latency.legs import FramePath, Stamp
 from rove_core.provenance import Provenance
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Button
 from rove_teleop.arbiter.handover import Handover
 from rove_teleop.arbiter.inputs import OperatorSample, TargetSample
 from rove_teleop.retarget.result import RetargetResult
+from rove_teleop.wire.frame_times import UNKNOWN_TIMES, FrameTimes
 from rove_teleop.wire.messages import Frame, Pose
 from rove_teleop.wire.server import Client
 
@@ -149,7 +151,21 @@ def command_message(position: FloatArray, provenance: Provenance, stamp_ns: int)
     message.policy_digest = provenance.policy_digest
     message.chunk_id = provenance.chunk_id
     message.operator_sequence = provenance.operator_sequence
+    message.captured_ns = provenance.path.captured_ns
+    message.received_ns = provenance.path.received_ns
+    message.retargeted_ns = provenance.path.retargeted_ns
     return message
+
+
+def command_stamps(message: JointCommandMsg) -> dict[Stamp, int]:
+    """Return the stamps that a command carries, wall ns."""
+    return {
+        Stamp.CAPTURED: message.captured_ns,
+        Stamp.RECEIVED: message.received_ns,
+        Stamp.RETARGETED: message.retargeted_ns,
+        Stamp.DECIDED: message.decided_ns,
+        Stamp.COMMANDED: message.commanded_ns,
+    }
 
 
 def handover_message(handover: Handover, spec: RobotSpec, epoch: int, stamp_ns: int) -> HandoverMsg:
@@ -184,8 +200,17 @@ def pose_tuple(message: PoseMsg) -> Pose:
     return (place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w)
 
 
-def frame_message(operator_id: str, frame: Frame, received_ns: int) -> OperatorFrame:
-    """Return a frame of the wire as a message."""
+def frame_message(
+    operator_id: str, frame: Frame, stamp_ns: int, times: FrameTimes = UNKNOWN_TIMES
+) -> OperatorFrame:
+    """Return a frame of the wire as a message.
+
+    Args:
+        operator_id: who sent it.
+        frame: as the bridge accepted it.
+        stamp_ns: ROS time at which the bridge received it.
+        times: the same and more in wall time.
+    """
     message = OperatorFrame(
         operator_id=operator_id,
         lease=frame.lease,
@@ -202,8 +227,12 @@ def frame_message(operator_id: str, frame: Frame, received_ns: int) -> OperatorF
         left_trigger=frame.left_trigger,
         right_trigger=frame.right_trigger,
         buttons=frame.buttons,
+        captured_ns=times.captured_ns,
+        received_ns=times.received_ns,
+        picture_ns=times.picture_ns,
+        shown_ns=times.shown_ns,
     )
-    message.header.stamp = to_stamp(received_ns)
+    message.header.stamp = to_stamp(stamp_ns)
     message.header.frame_id = "operator"
     if frame.left_elbow_tracked or frame.right_elbow_tracked:
         message.left_elbow = pose_message(frame.left_elbow)
@@ -285,6 +314,7 @@ def target_sample(message: JointTarget) -> TargetSample:
         reason=message.reason,
         position_error=message.position_error,
         orientation_error=message.orientation_error,
+        path=FramePath(message.captured_ns, message.received_ns, message.retargeted_ns),
     )
 
 
@@ -302,6 +332,8 @@ def target_message(result: RetargetResult, frame: OperatorFrame) -> JointTarget:
         finger_error=result.finger_error,
         head_error=result.head_error,
         solve_ms=result.solve_ms,
+        captured_ns=frame.captured_ns,
+        received_ns=frame.received_ns,
     )
     message.header.stamp = frame.header.stamp
     return message

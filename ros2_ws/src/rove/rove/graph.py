@@ -90,8 +90,18 @@ class GraphArguments:
         default="tcp://127.0.0.1:7447", metadata={"text": "address the operator bridge listens on"}
     )
     page: str = field(
-        default="https://127.0.0.1:7443",
-        metadata={"text": "address of the headset page, 0.0.0.0: all networks; 'none': no page"},
+        default="none",
+        metadata={
+            "text": "where the headset page is served, for example https://127.0.0.1:7443 "
+            "(0.0.0.0: all networks); 'none': nowhere"
+        },
+    )
+    console: str = field(
+        default="none",
+        metadata={
+            "text": "where the supervisor's page is served, for example http://127.0.0.1:7450; "
+            "'none': nowhere"
+        },
     )
     use_sim_time: bool = field(default=True, metadata={"text": "take the time from /clock"})
     speed: float = field(
@@ -261,6 +271,14 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
         arguments = urlencode({name: _word(value) for name, value in asdict(given).items()})
         graph.append(node("recorder", folder=str(bags_folder(given)), graph=arguments))
         graph += [node("keeper", **own) for own in _keeper(given)]
+    if given.console != "none":
+        own = {
+            "address": given.console,
+            "task": given.task,
+            "instruction": given.instruction,
+            "record": given.record,
+        }
+        graph.append(node("console", **own))
     if given.operator in ("scripted", "exo"):
         graph.append(
             node(

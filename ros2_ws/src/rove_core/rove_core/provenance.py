@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rove_core.arrays import FloatArray
+from rove_core.latency.legs import UNKNOWN_PATH, FramePath
 from rove_core.vocabulary import Authority, Mode, Stage
 
 
@@ -21,6 +22,7 @@ class Provenance:
         human_wanted: (N,) rad, target of the retargeting, or None when there is none.
         policy_digest: digest of the policy whose chunk is in hand, "" when none.
         chunk_id, operator_sequence: the proposals that were used, 0 when none.
+        path: when the operator's target came to be.
     """
 
     epoch: int
@@ -34,3 +36,4 @@ class Provenance:
     policy_digest: str = ""
     chunk_id: int = 0
     operator_sequence: int = 0
+    path: FramePath = UNKNOWN_PATH

@@ -14,6 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from rove_core.errors import ConfigError, RoveError
 from rove_sim.collect.cli import CollectArgs, run_collect
+from rove_sim.collect.watch import WatchArgs, watch
 from rove_sim.demo import DemoArgs, run_demo
 from rove_sim.picture import PictureArgs, picture
 
@@ -82,6 +83,13 @@ def tasks_command() -> None:
 def collect_command(args: tyro.conf.OmitArgPrefixes[CollectArgs]) -> None:
     """Collect episodes without ROS, as bags: demonstrations, or rollouts with interventions."""
     run_collect(args)
+
+
+@app.command(name="watch")
+def watch_command(args: tyro.conf.OmitArgPrefixes[WatchArgs]) -> None:
+    """Write an mp4 of one episode: from outside and from the robot's head."""
+    episode = watch(args)
+    print(f"{args.out}: {episode.truth.name.lower()} after {episode.seconds:.1f} s")
 
 
 @app.command(name="demonstrate")

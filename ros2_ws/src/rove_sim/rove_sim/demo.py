@@ -89,7 +89,6 @@ class Lab:
             stall=args.stall,
             store=str(out / "policies"),
             bridge=f"tcp://127.0.0.1:{_free_port()}",
-            page="none",
             delivery=self.delivery,
             fetch="none",
         )

@@ -13,7 +13,7 @@ import numpy as np
 
 from rove_core.action import NS
 from rove_core.arrays import FloatArray
-from rove_sim.robot_guard import GuardState, RobotGuard
+from rove_sim.robot_guard import GuardState, Refusal, RobotGuard
 from rove_sim.world import Image, World
 
 JPEG_QUALITY = 90
@@ -75,9 +75,9 @@ class SimulatedRobot:
         self.guard = self._new_guard()
         return chosen
 
-    def command(self, position: FloatArray, epoch: int, sequence: int) -> None:
+    def command(self, position: FloatArray, epoch: int, sequence: int) -> Refusal | None:
         """Offer a command to the guard, (N,) rad; see ``RobotGuard.command``."""
-        self.guard.command(
+        return self.guard.command(
             position, epoch, sequence, self.now_ns / NS, self.world.joint_positions()
         )
 

@@ -13,6 +13,7 @@ COMMANDS = {
     "stats": ("rove.bag.stats", "interventions, bumps, latency and rates"),
     "cut": ("rove.bag.cut", "what learning must not see of bags"),
     "plot": ("rove.bag.plot", "a picture of an episode: film strip, stages, value, joints"),
+    "layout": ("rove.bag.layout", "a Foxglove layout: cameras, stages, value, joints side by side"),
     "redact": ("rove.bag.redact", "remove a camera or an operator's identity from bags"),
 }
 

@@ -18,17 +18,21 @@ from rove.convert import (
     JointOrder,
     chunk_contract,
     command_message,
+    command_stamps,
     handover_message,
     operator_sample,
     target_sample,
     to_ns,
     to_stamp,
 )
+from rove.latency import NodeLedger
 from rove.parameters import parameter
 from rove.polled import Polled
 from rove.raw_intake import IntakeNode
 from rove.spin import STEADY, run
 from rove_core.errors import RoveError
+from rove_core.latency.commands import CommandLedger
+from rove_core.latency.legs import OPERATOR_LEGS
 from rove_core.robot import load_robot
 from rove_core.vocabulary import EpisodeKind, Outcome
 from rove_teleop.arbiter import inputs as ask
@@ -76,6 +80,8 @@ class ArbiterNode(IntakeNode):
         self._ticks, self._busy_s = 0, 0.0
         self._held_back: Counter[str] = Counter()
         self._tick_now: Tick | None = None
+        self._ledger = NodeLedger(self, OPERATOR_LEGS, "operator to robot")
+        self._ways = CommandLedger(self._ledger.ledger)
         self._open()
         self.create_timer(1.0 / rate, self._tick, clock=STEADY)
         self.create_timer(1.0, self._report, clock=STEADY)
@@ -95,6 +101,7 @@ class ArbiterNode(IntakeNode):
             (Polled(self, msg.HeartbeatAnswer, topics.HEARTBEAT_ANSWER, qos.STREAM), self._on_beat),
         )
         self.create_subscription(msg.PolicyStatus, topics.POLICY_STATUS, self._on_policy, qos.STATE)
+        self.create_subscription(msg.RobotTimes, topics.ROBOT_TIMES, self._on_times, qos.PROPOSAL)
         for kind, name, callback in (
             (srv.Pause, topics.PAUSE, self._pause),
             (srv.ForceLease, topics.FORCE_LEASE, self._force),
@@ -138,6 +145,22 @@ class ArbiterNode(IntakeNode):
     def _on_policy(self, message: msg.PolicyStatus) -> None:
         self._desk.policy(message.digest, message.approved)
 
+    def _on_times(self, message: msg.RobotTimes) -> None:
+        self._ways.applied(message.epoch, message.sequence, message.applied_ns, time.monotonic())
+
+    def _send(self, tick: Tick, decided_ns: int, ros_ns: int) -> None:
+        """Publish the command of a tick, and note the first one that follows a frame."""
+        provenance = tick.provenance
+        if tick.position is None or provenance is None:
+            return
+        message = command_message(tick.position, provenance, ros_ns)
+        message.decided_ns, message.commanded_ns = decided_ns, time.time_ns()
+        self._commands.publish(message)
+        if provenance.operator_sequence:
+            frame = (provenance.lease, provenance.operator_sequence)
+            command = (provenance.epoch, provenance.sequence)
+            self._ways.commanded(frame, command, command_stamps(message), time.monotonic())
+
     def _tick(self, requests: tuple[ask.Request, ...] = ()) -> Tick:
         began, ros_ns = time.monotonic(), self.get_clock().now().nanoseconds
         for polled, use in self._polled:
@@ -147,8 +170,7 @@ class ArbiterNode(IntakeNode):
         turned = self._desk.tick(ros_ns, began, requests, refusal)
         tick = turned.tick
         self._tick_now = tick
-        if tick.position is not None and tick.provenance is not None:
-            self._commands.publish(command_message(tick.position, tick.provenance, ros_ns))
+        self._send(tick, time.time_ns(), ros_ns)
         if tick.decision.challenge != self._challenge:
             self._challenge = tick.decision.challenge
             beat = msg.Heartbeat(epoch=self._epoch, challenge=self._challenge)
@@ -261,7 +283,7 @@ class ArbiterNode(IntakeNode):
         values |= {f"held back, ticks: {why}": n for why, n in self._held_back.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         self._ticks, self._busy_s = 0, 0.0
-        message = DiagnosticArray(status=[status])
+        message = DiagnosticArray(status=[status, self._ledger.status()])
         message.header.stamp = self.get_clock().now().to_msg()
         self._health.publish(message)
 

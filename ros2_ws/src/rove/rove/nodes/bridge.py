@@ -4,26 +4,37 @@ back to them."""
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
-from rove_msgs.msg import ArbiterState, EpisodeEvent, JointTarget, OperatorDevice, OperatorFrame
+from rove_msgs.msg import (
+    ArbiterState,
+    EpisodeEvent,
+    JointTarget,
+    OperatorDevice,
+    OperatorFrame,
+    RobotTimes,
+)
 from sensor_msgs.msg import CompressedImage, JointState
 
 from rove import qos, topics
 from rove.convert import JointOrder, device_message, frame_message, to_ns
 from rove.keys_cli import BRIDGE, OPERATOR, ensure_local_keys
+from rove.latency import NodeLedger
 from rove.latest import Latest
 from rove.page import Page
 from rove.parameters import parameter
 from rove.spin import STEADY, run
 from rove_core.errors import RoveError
+from rove_core.latency.legs import CAMERA_LEGS, Stamp
 from rove_core.robot import load_robot
 from rove_core.vocabulary import EpisodeChange, Mode
 from rove_teleop.calibration import CalibrationStore
 from rove_teleop.device.admission import admit, find_calibration
 from rove_teleop.retarget.model import KinematicModel
+from rove_teleop.wire.frame_times import FrameClocks
 from rove_teleop.wire.messages import Frame, Picture
 from rove_teleop.wire.server import BridgeServer, Client
 from rove_teleop.wire.status import STATUS_S, operator_status
@@ -51,6 +62,9 @@ class BridgeNode(Node):
         self._devices: dict[Client, str] = {}  # calibration (JSON) of who is connected
         self._notices: dict[str, str] = {}  # operator -> what they have to mend
         self._holder = ""
+        self._clocks = FrameClocks()
+        self._ledger = NodeLedger(self, CAMERA_LEGS, "camera to operator")
+        self._simulated = bool(self.get_parameter("use_sim_time").value)
         store = ensure_local_keys()
         self._server = BridgeServer(
             store.load(BRIDGE), store.authorized(OPERATOR), self._spec.name, address
@@ -70,6 +84,7 @@ class BridgeNode(Node):
         self.create_subscription(
             CompressedImage, topics.camera(self._camera), self._on_picture, qos.COMMAND
         )
+        self.create_subscription(RobotTimes, topics.ROBOT_TIMES, self._on_times, qos.PROPOSAL)
         self._page = self._open_page()
         self.create_timer(POLL_S, self._poll, clock=STEADY)
         self.create_timer(STATUS_S, self._tell, clock=STEADY)
@@ -115,6 +130,17 @@ class BridgeNode(Node):
         self._server.publish(None, picture)
         if self._page is not None:
             self._page.server.publish(None, picture)
+        if self._server.clients:
+            stamps = {Stamp.DELIVERED: time.time_ns()}
+            if not self._simulated:  # ROS time is wall time
+                stamps[Stamp.PICTURED] = stamp_ns
+            self._ledger.note(stamp_ns, stamps)
+
+    def _on_times(self, message: RobotTimes) -> None:
+        taken = zip(message.camera, message.picture_ns, message.captured_ns, strict=False)
+        for camera, stamp_ns, captured_ns in taken:
+            if camera == self._camera:
+                self._ledger.complete(stamp_ns, {Stamp.PICTURED: captured_ns})
 
     def _poll(self) -> None:
         now = self.get_clock().now().nanoseconds
@@ -122,7 +148,10 @@ class BridgeNode(Node):
         if self._page is not None:
             frames += self._page_frames()
         for client, frame in frames:
-            self._frames.publish(frame_message(client.operator_id, frame, now))
+            times = self._clocks.times(client, frame, time.time_ns())
+            self._frames.publish(frame_message(client.operator_id, frame, now, times))
+            if times.shown_ns:
+                self._ledger.complete(times.picture_ns, {Stamp.SHOWN: times.shown_ns})
 
     def _page_frames(self) -> list[tuple[Client, Frame]]:
         assert self._page is not None
@@ -179,6 +208,7 @@ class BridgeNode(Node):
             state.question,
             self._episode.episode_id,
             self._episode.instruction,
+            time.time_ns(),
         )
         self._server.publish(status, notices=self._notices)
         if self._page is not None:
@@ -186,6 +216,7 @@ class BridgeNode(Node):
 
     def _report(self) -> None:
         self._introduce(look_again=True)
+        self._clocks.keep(self._operators)
         names = ", ".join(client.operator_id for client in self._operators)
         values: dict[str, Any] = {"operators": names or "none"}
         values |= {f"refused: {why}": count for why, count in self._server.counts.items()}
@@ -200,7 +231,7 @@ class BridgeNode(Node):
             message=f"listens on {self._server.endpoint}",
             values=[KeyValue(key=key, value=str(value)) for key, value in values.items()],
         )
-        message = DiagnosticArray(status=[status])
+        message = DiagnosticArray(status=[status, self._ledger.status()])
         message.header.stamp = self.get_clock().now().to_msg()
         self._health.publish(message)
 

@@ -61,6 +61,7 @@ TOPICS: dict[str, tuple[Any, QoSProfile]] = {
     topics.JOINT_STATES: (JointState, qos.STREAM),
     topics.OPERATOR_FRAME: (msg.OperatorFrame, qos.STREAM),
     topics.TELEOP_TARGET: (msg.JointTarget, qos.STREAM),
+    topics.ROBOT_TIMES: (msg.RobotTimes, qos.PROPOSAL),
     topics.POLICY_CHUNK: (msg.ActionChunk, qos.PROPOSAL),
     topics.POLICY_VALUE: (msg.ValueEstimate, qos.PROPOSAL),
     topics.JOINT_COMMAND: (msg.JointCommand, qos.COMMAND),

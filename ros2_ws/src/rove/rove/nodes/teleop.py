@@ -91,7 +91,9 @@ class TeleopNode(Node):
             self._health.refused["may not drive"] += 1
         else:
             self._health.took(stages, (now_ns - stamp_ns) * 1e-6, result.solve_ms)
-        self._targets.publish(target_message(result, message))
+        target = target_message(result, message)
+        target.retargeted_ns = time.time_ns()
+        self._targets.publish(target)
 
     def _report(self) -> None:
         now, name = time.monotonic(), f"{self.get_namespace().strip('/')}: teleop"

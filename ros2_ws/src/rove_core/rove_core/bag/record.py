@@ -26,6 +26,7 @@ from rove_core.bag.schema import (
 )
 from rove_core.bag.writer import BagWriter
 from rove_core.errors import BagError, ContractError
+from rove_core.latency.legs import UNKNOWN_PATH, FramePath
 from rove_core.robot.spec import RobotSpec
 from rove_core.vocabulary import Authority, EpisodeChange, Mode, Outcome, Stage
 
@@ -203,6 +204,9 @@ class EpisodeRecorder:
         lease: int = 0,
         chunk_id: int = 0,
         operator_sequence: int = 0,
+        path: FramePath = UNKNOWN_PATH,
+        decided_ns: int = 0,
+        commanded_ns: int = 0,
     ) -> None:
         """Write what the arbiter sent, (N,) rad in the order of the spec, with its provenance.
 
@@ -230,6 +234,11 @@ class EpisodeRecorder:
             policy_digest=policy_digest,
             chunk_id=chunk_id,
             operator_sequence=operator_sequence,
+            captured_ns=path.captured_ns,
+            received_ns=path.received_ns,
+            retargeted_ns=path.retargeted_ns,
+            decided_ns=decided_ns,
+            commanded_ns=commanded_ns,
         )
         self.message("joint_command", stamp_ns, message)
 

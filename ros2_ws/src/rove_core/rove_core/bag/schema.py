@@ -24,8 +24,9 @@ BAG_SCHEMA_VERSION = 3
 
 1: the first. 2: ``ArbiterState.question``, ``PolicyStatus.approved``.
 3: ``operator/device``, ``recorder/loss``, ``arbiter/handover``; hands, elbows and device joints in
-``OperatorFrame``; finger and head error in ``JointTarget``. Operator, calibration and policy at
-the start in record ``rove``; record ``rove.recording``; recordings that end as RECOVERED.
+``OperatorFrame``; finger and head error in ``JointTarget``; ``robot/times`` and the stamps of the
+latency ledger in ``OperatorFrame``, ``JointTarget`` and ``JointCommand``. Operator, calibration and
+policy at the start in record ``rove``; record ``rove.recording``; recordings that end as RECOVERED.
 """
 
 EPISODE_RECORD = "rove"
@@ -46,6 +47,7 @@ TOPIC_TYPES: Mapping[str, str] = {
     "arbiter/state": "rove_msgs/msg/ArbiterState",
     "arbiter/handover": "rove_msgs/msg/Handover",
     "recorder/loss": "rove_msgs/msg/RecordingLoss",
+    "robot/times": "rove_msgs/msg/RobotTimes",
     "episode": "rove_msgs/msg/EpisodeEvent",
     "/diagnostics": "diagnostic_msgs/msg/DiagnosticArray",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -129,6 +129,9 @@ class Collector:
         out: folder of the bags.
         revision: of the code, for the bags.
 
+    Attributes:
+        plan, spec, world: as given; the robot and the lab they name.
+
     Raises:
         ConfigError: unknown task, robot, device, or no profile of the device for the robot.
         PolicyError: the policy does not fit.
@@ -138,10 +141,9 @@ class Collector:
         self.plan, self._out = plan, out
         out.mkdir(parents=True, exist_ok=True)
         self.spec: RobotSpec = load_robot(plan.robot)
-        self._world = World(self.spec, plan.task, variation=plan.variation)
+        self.world = World(self.spec, plan.task, variation=plan.variation)
         self._model = KinematicModel(self.spec)
         self._policy = Policy.load(plan.policy, self.spec) if plan.policy is not None else None
-        # A takeover rule that never fires would still leave the person to demonstrate.
         self._identity = Identity(
             self.spec,
             f"/{self.spec.name}",
@@ -153,10 +155,14 @@ class Collector:
 
     def close(self) -> None:
         """Free the graphics context."""
-        self._world.close()
+        self.world.close()
 
-    def run(self, seed: int) -> Episode:
+    def run(self, seed: int, on_tick: Callable[[LockStep], None] = lambda _: None) -> Episode:
         """Run and record one episode; the seed decides all of it.
+
+        Args:
+            seed: of the scene and of the operator.
+            on_tick: called after every tick, to look at the episode.
 
         Raises:
             ConfigError: an instruction that the task does not know.
@@ -164,7 +170,7 @@ class Collector:
             RoveError: the arbiter refuses to start.
         """
         plan = self.plan
-        robot = SimulatedRobot(self._world, START_NS)
+        robot = SimulatedRobot(self.world, START_NS)
         instruction = robot.reset(seed, plan.instruction or None)
         slot = PolicySlot(self.spec)
         if self._policy is not None:
@@ -184,9 +190,11 @@ class Collector:
         answer = stack.tick.decision.answers[0]
         if not answer.success:
             raise RoveError(f"seed {seed}: the arbiter does not start: {answer.message}")
-        return self._watch(stack, tape, seed)
+        return self._watch(stack, tape, seed, on_tick)
 
-    def _watch(self, stack: LockStep, tape: Tape, seed: int) -> Episode:
+    def _watch(
+        self, stack: LockStep, tape: Tape, seed: int, on_tick: Callable[[LockStep], None]
+    ) -> Episode:
         plan, began_ns = self.plan, stack.now_ns
         judge = Judge(plan.kind, plan.longest)
         stages: dict[Stage, float] = {}
@@ -199,10 +207,11 @@ class Collector:
             if held_since is not None and stack.now_s - held_since > HELD_S:
                 requests, held_since = (Pause(False, PERSON),), stack.now_s
             sensed = stack.advance(requests)
+            on_tick(stack)
             assert stack.tick is not None
             decision, mode = stack.tick.decision, stack.mode
             if decision.stage is not Stage.NONE:
-                step_s = self._world.timestep_s
+                step_s = self.world.timestep_s
                 stages[decision.stage] = stages.get(decision.stage, 0.0) + step_s
             takeovers += mode is Mode.ALIGN and before is not Mode.ALIGN
             holds += mode is Mode.HOLD and before is not Mode.HOLD
@@ -210,10 +219,10 @@ class Collector:
             before = mode
             if sensed.look:
                 passed_s = (stack.now_ns - began_ns) / NS
-                outcome = self._world.task.status().outcome
+                outcome = self.world.task.status().outcome
                 verdict = judge.look(passed_s, stack.now_s, outcome, mode)
         truth, reason = verdict
-        status = self._world.task.status()
+        status = self.world.task.status()
         label = plan.labels.outcome(truth, np.random.default_rng([seed, LABELS]))
         seconds = (stack.now_ns - began_ns) / NS
         stack.advance((StopEpisode(label, reason),))

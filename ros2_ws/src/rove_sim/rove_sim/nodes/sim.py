@@ -10,7 +10,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.service import Service
 from rosgraph_msgs.msg import Clock as ClockMsg
-from rove_msgs.msg import JointCommand, TaskStatus
+from rove_msgs.msg import JointCommand, RobotTimes, TaskStatus
 from rove_msgs.srv import ResetScene
 from sensor_msgs.msg import CompressedImage, JointState
 
@@ -25,6 +25,8 @@ from rove_sim.nodes.task_status import task_message
 from rove_sim.robot import Sensed, SimulatedRobot
 from rove_sim.world import World
 
+TIMES_S = 0.1
+"""Between two messages of when commands reached the drives and pictures were taken."""
 MOST_STEPS = 4
 """Physics steps in one timer call; a machine that is slower than that lets simulated time lag."""
 
@@ -53,6 +55,8 @@ class SimNode(Node):
         self._rate_mark = (time.monotonic(), self._robot.now_ns)
         self._real_time_factor = 0.0
         self._was_holding = True
+        self._waiting = (-1, -1)  # epoch and sequence of a command that no step has followed yet
+        self._times = RobotTimes()
         self._publishers_open()
 
     def _publishers_open(self) -> None:
@@ -69,11 +73,33 @@ class SimNode(Node):
             ResetScene, topics.RESET_SCENE, self._reset
         )
         self.create_timer(self._world.timestep_s, self._advance, clock=STEADY)
+        self._told = self.create_publisher(RobotTimes, topics.ROBOT_TIMES, qos.PROPOSAL)
+        self.create_timer(TIMES_S, self._tell_times, clock=STEADY)
         self.create_timer(1.0, self._report, clock=STEADY)
 
     def _command(self, message: JointCommand) -> None:
         position = np.frombuffer(message.position, dtype=np.float64)
-        self._robot.command(position, message.epoch, message.sequence)
+        refused = self._robot.command(position, message.epoch, message.sequence)
+        if refused is None:
+            self._waiting = (message.epoch, message.sequence)
+
+    def _note_applied(self) -> None:
+        """Note that the command in hand reaches the drives now."""
+        epoch, sequence = self._waiting
+        if sequence < 0:
+            return
+        if self._times.epoch != epoch:
+            self._tell_times()
+            self._times.epoch = epoch
+        self._times.sequence.append(sequence)
+        self._times.applied_ns.append(time.time_ns())
+        self._waiting = (-1, -1)
+
+    def _tell_times(self) -> None:
+        times, self._times = self._times, RobotTimes(epoch=self._times.epoch)
+        if times.sequence or times.camera:
+            times.header.stamp = to_stamp(self._robot.now_ns)
+            self._told.publish(times)
 
     def _reset(self, request: Any, response: Any) -> Any:
         if request.task and request.task != self._world.task.name:
@@ -99,8 +125,11 @@ class SimNode(Node):
         self._wall_mark = wall
         steps = min(int(self._owed), MOST_STEPS)
         self._owed = min(self._owed - steps, 1.0)  # what is not caught up now is never caught up
+        if steps:
+            self._note_applied()
         for _ in range(steps):
-            self._publish(self._robot.step())
+            began_ns = time.time_ns()  # rendering and encoding belong to the picture's way
+            self._publish(self._robot.step(), began_ns)
         if steps:
             self._clock.publish(ClockMsg(clock=to_stamp(self._robot.now_ns)))
         holding = self._robot.guard_state().holding
@@ -108,11 +137,14 @@ class SimNode(Node):
             self._was_holding = holding
             self._report()
 
-    def _publish(self, sensed: Sensed) -> None:
+    def _publish(self, sensed: Sensed, began_ns: int) -> None:
         stamp_ns = sensed.stamp_ns
         if sensed.joints is not None:
             self._states.publish(joint_state_message(self._spec, *sensed.joints, stamp_ns))
         for name, jpeg in sensed.pictures.items():
+            self._times.camera.append(name)
+            self._times.picture_ns.append(stamp_ns)
+            self._times.captured_ns.append(began_ns)
             self._pictures[name].publish(jpeg_message(jpeg, stamp_ns, name))
         if sensed.look:
             self._publish_task()

@@ -16,6 +16,8 @@ import numpy as np
 from rove_core.arrays import FloatArray
 from rove_core.bag.reader import Bag
 from rove_core.bag.stats.commands import Commands
+from rove_core.bag.stats.ledger import ledger_times
+from rove_core.latency.legs import LEGS
 
 DEVICE = "device to bridge, above the least"
 FRAME = "operator frame to command"
@@ -32,7 +34,7 @@ MEANING: Mapping[str, str] = {
     CHUNK: "ROS: log time minus stamp of the observation",
     FIRST_ROW: "ROS: row 0 due minus stamp of the observation",
     USED: "ROS: first command of a chunk minus stamp of its observation",
-}
+} | {leg.name: f"wall: ledger, at p99 {leg.limit_ms:g} ms allowed" for leg in LEGS}
 """Name of a series -> between which times; cameras and joints: log time minus stamp, ROS."""
 
 
@@ -96,6 +98,7 @@ def latencies(bag: Bag, commands: Commands) -> dict[str, Series]:
     found[DEVICE] += [(offset - min(offsets)) / 1e6 for offset in offsets]
     found[FRAME] += _first_use(commands.frame, commands.published, frames)
     found[USED] += _first_use(commands.chunk, commands.stamps, observed)
+    found |= ledger_times(bag)
     series = {name: np.array(values) for name, values in found.items() if values}
     return {name: Series(values[np.isfinite(values)]) for name, values in series.items()}
 

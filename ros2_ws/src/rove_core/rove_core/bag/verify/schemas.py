@@ -26,6 +26,9 @@ OLDER: Mapping[int, Mapping[str, str]] = {
         + "aac54f92e866ffaa11438ffdfddd127c",
     },
     2: {
+        "rove_msgs/msg/JointCommand": _R
+        + "b1afe840da30d50231644a27f7a745e5"
+        + "4ce50103e2ff08f39ef43d0739d0244f",
         "rove_msgs/msg/JointTarget": _R
         + "c15cd590164a78f3b8e0a2ace498233a"
         + "2c3aff3ee764d309dea47596e4ae411c",
