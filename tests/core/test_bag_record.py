@@ -14,7 +14,7 @@ from hypothesis.extra import numpy as hnp
 from rove_core.bag.definitions import typestore
 from rove_core.bag.episode import read_episode
 from rove_core.bag.reader import Bag, deserialize
-from rove_core.bag.record import EpisodeRecorder, _JointStates, header, message_type
+from rove_core.bag.record import EpisodeRecorder, JointStates, header, message_type
 from rove_core.errors import BagError, ContractError
 from rove_core.vocabulary import Authority, EpisodeChange, EpisodeKind, Mode, Outcome, Stage
 
@@ -44,7 +44,7 @@ def test_patched_joint_states_equal_serialised_ones(state, stamp_ns):
     expected = bytes(
         typestore().serialize_cdr(message, "sensor_msgs/msg/JointState", little_endian=True)
     )
-    fast = _JointStates(names)
+    fast = JointStates(names)
     fast.serialize(0, np.ones(len(names)), np.ones(len(names)))  # leaves no trace
     assert fast.serialize(stamp_ns, position, velocity) == expected
 

@@ -1,4 +1,4 @@
-"""What fast collection writes is, byte for byte, what the nodes would have sent."""
+"""What fast collection writes is what the nodes would have sent, to the last bit of every field."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import math
 import msgspec
 import numpy as np
 import pytest
-from rclpy.serialization import serialize_message
+from rclpy.serialization import serialize_message as ros_serialized
 
 from rove import convert, qos
 from rove.nodes.recorder import TOPICS, _qos_text
 from rove_core.action import ActionChunk
+from rove_core.bag.definitions import typestore
 from rove_core.bag.record import JointStates
 from rove_core.provenance import Provenance
 from rove_core.robot import load_robot
@@ -28,6 +29,14 @@ SPEC = load_robot("g1_dex3")
 STAMP = 1_234_567_890_123_456_789
 RNG = np.random.default_rng(0)
 POSE = (0.3, 0.2, 1.2, 0.0, 0.6, 0.0, 0.8)
+
+
+def serialize_message(message: object) -> bytes:
+    """Return what ROS sends, with zeros as padding: Fast CDR leaves there what was there before."""
+    package, kind, *_ = type(message).__module__.split(".")
+    name = f"{package}/{kind}/{type(message).__name__}"
+    told = typestore().deserialize_cdr(ros_serialized(message), name)
+    return bytes(typestore().serialize_cdr(told, name))
 
 
 def joints() -> np.ndarray:

@@ -20,6 +20,7 @@ from rove_sim.operators.exo import ENCODER, SimulatedExo
 from rove_sim.operators.motion import Reach
 from rove_sim.operators.person import Eyes
 from rove_sim.operators.run import PersonArgs, calibration_of, main, make_exo
+from rove_sim.tasks.plan import Waypoint, pose
 from rove_teleop.device.admission import admit
 from rove_teleop.device.follower import DeviceFollower
 from rove_teleop.device.mapping import DeviceMap
@@ -150,7 +151,8 @@ def test_an_exoskeleton_drives_through_a_real_bridge(
     monkeypatch.setenv("ROVE_KEYS", str(tmp_path / "keys"))
     store = KeyStore()
     accepted = [store.ensure("operator").public]
-    eyes = Eyes(np.array([[0.42, -0.1, 0.15]]), 0.0)
+    goal = Waypoint("reach", pose((0.42, -0.1, 0.15)), 0.0)
+    eyes = Eyes((goal,))
     stop, said, robot = threading.Event(), [], Robot()
     with BridgeServer(store.ensure("bridge"), accepted, SPEC.name) as server:
         args = PersonArgs(address=server.endpoint, operator_id="ann", takeover_at=0.2, device="exo")

@@ -1,4 +1,4 @@
-"""Serialised messages without ROS, byte for byte those of the nodes (a test compares them)."""
+"""Serialised messages without ROS; every field is that of the nodes (a test compares them)."""
 
 from __future__ import annotations
 
