@@ -13,6 +13,7 @@ from rove import convert, qos
 from rove.nodes.recorder import TOPICS, _qos_text
 from rove_core.action import ActionChunk
 from rove_core.bag.definitions import typestore
+from rove_core.bag.reader import deserialize
 from rove_core.bag.record import JointStates
 from rove_core.provenance import Provenance
 from rove_core.robot import load_robot
@@ -32,10 +33,11 @@ POSE = (0.3, 0.2, 1.2, 0.0, 0.6, 0.0, 0.8)
 
 
 def serialize_message(message: object) -> bytes:
-    """Return what ROS sends, with zeros as padding: Fast CDR leaves there what was there before."""
+    """Return what ROS sends, with zeros as padding (Fast CDR leaves there what was there before)
+    and nothing behind the message."""
     package, kind, *_ = type(message).__module__.split(".")
     name = f"{package}/{kind}/{type(message).__name__}"
-    told = typestore().deserialize_cdr(ros_serialized(message), name)
+    told = deserialize(typestore(), ros_serialized(message), name)
     return bytes(typestore().serialize_cdr(told, name))
 
 

@@ -128,15 +128,15 @@ def test_an_operator_drives_only_with_the_right_calibration(teleop: Teleop) -> N
     target = teleop.show(squeezed)
     assert target is not None
     assert target.valid, target.reason
-    assert teleop.node._retargeter.scale.height == pytest.approx(
-        teleop.node._size.eye_height / ANN.eye_height
+    assert teleop.node._teleoperation._retargeter.scale.height == pytest.approx(
+        teleop.node._teleoperation._size.eye_height / ANN.eye_height
     )
-    assert teleop.node._retargeter.scale.reach == 1.0
+    assert teleop.node._teleoperation._retargeter.scale.reach == 1.0
 
     tall = msgspec.structs.replace(
         squeezed, head=(0.0, 0.0, ANN.eye_height / EYES + 0.3, *HEAD[3:])
     )
-    operator = teleop.node._operators["ann"]
+    operator = teleop.node._teleoperation._operators["ann"]
     assert operator.problem(tall, 0) == ""
     assert "wrong calibration" in operator.problem(tall, 600_000_000)
     assert "wrong calibration" in reason()
@@ -187,9 +187,9 @@ def test_a_device_with_joints_is_followed_by_its_joints(teleop: Teleop) -> None:
     assert target.valid, target.reason
     assert target.enabled
     assert target.finger_error < 0.5
-    before = teleop.node._operators["ann"]
+    before = teleop.node._teleoperation._operators["ann"]
     teleop.hello(ANN.to_json(), "exo_g1_dex3", tuple(EXO.joints))
-    assert teleop.node._operators["ann"] is before  # told again is no new squeeze
+    assert teleop.node._teleoperation._operators["ann"] is before  # told again is no new squeeze
 
 
 @pytest.fixture

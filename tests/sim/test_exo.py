@@ -151,8 +151,8 @@ def test_an_exoskeleton_drives_through_a_real_bridge(
     monkeypatch.setenv("ROVE_KEYS", str(tmp_path / "keys"))
     store = KeyStore()
     accepted = [store.ensure("operator").public]
-    goal = Waypoint("reach", pose((0.42, -0.1, 0.15)), 0.0)
-    eyes = Eyes((goal,))
+    goal = Waypoint("reach", pose((0.42, -0.1, 0.15)), 1.0)
+    eyes = Eyes((goal,), closure=1.0)
     stop, said, robot = threading.Event(), [], Robot()
     with BridgeServer(store.ensure("bridge"), accepted, SPEC.name) as server:
         args = PersonArgs(address=server.endpoint, operator_id="ann", takeover_at=0.2, device="exo")

@@ -36,6 +36,11 @@ def _time(ns: int) -> Any:
     return message_type("builtin_interfaces/msg/Time")(sec=ns // NS, nanosec=ns % NS)
 
 
+def _unknown(*moments: str) -> dict[str, int]:
+    """Return wall times of the legs of a message: there is no wall here, and 0 says so."""
+    return {f"{moment}_ns": 0 for moment in moments}
+
+
 def _pose(pose: Pose) -> Any:
     x, y, z, qx, qy, qz, qw = pose
     return message_type("geometry_msgs/msg/Pose")(
@@ -78,6 +83,7 @@ def operator_frame(operator_id: str, frame: Frame, received_ns: int) -> bytes:
         left_hand=np.array(frame.left_hand, np.float32),
         right_hand=np.array(frame.right_hand, np.float32),
         device_joints=np.array(frame.device_joints, np.float64),
+        **_unknown("captured", "received", "picture", "shown"),
     )
 
 
@@ -117,6 +123,7 @@ def joint_target(result: RetargetResult, frame: Frame, stamp_ns: int) -> bytes:
         finger_error=result.finger_error,
         head_error=result.head_error,
         solve_ms=result.solve_ms,
+        **_unknown("captured", "received", "retargeted"),
     )
 
 
@@ -180,6 +187,7 @@ def joint_command(position: FloatArray, provenance: Provenance, stamp_ns: int) -
         policy_digest=provenance.policy_digest,
         chunk_id=provenance.chunk_id,
         operator_sequence=provenance.operator_sequence,
+        **_unknown("captured", "received", "retargeted", "decided", "commanded"),
     )
 
 

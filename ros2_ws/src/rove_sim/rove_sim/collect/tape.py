@@ -20,7 +20,7 @@ QOS = {
     "episode": _EVENT, "arbiter/state": _STATE, "policy/status": _STATE,
     "operator/device": _STATE, "arbiter/handover": _STATE, "/diagnostics": _EVENT,
     "joint_states": _STREAM, "operator/frame": _STREAM, "teleop/target": _STREAM,
-    "policy/chunk": _PROPOSAL, "policy/value": _PROPOSAL,
+    "policy/chunk": _PROPOSAL, "policy/value": _PROPOSAL, "robot/times": _PROPOSAL,
     "joint_command": qos_text(1, "best_effort"), "camera": _STREAM,
 }  # fmt: skip
 """Topic -> QoS of its publisher in the graph (a test holds it against ``rove.qos``)."""
