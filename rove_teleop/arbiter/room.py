@@ -2,6 +2,10 @@
 
 Every requirement is a *slack* in metres that must not be negative: the distance of two capsules
 less their margin, or the distance of a frame's origin from a face of its box.
+
+Capsules are thicker than the robot. A pair that the profile's own ``ready`` posture does not keep
+says nothing about contact there, and would hold the waist and the legs of a robot that begins so:
+it is left out.
 """
 
 from __future__ import annotations
@@ -29,6 +33,7 @@ class Room:
     Attributes:
         names: (C,) requirements, for people.
         moved_by: (C, N) whether a joint of the spec moves what the requirement is about.
+        left_out: names of those that ``ready`` does not keep.
 
     Raises:
         ConfigError: see ``reduced_model``.
@@ -62,18 +67,22 @@ class Room:
         )
         self.moved_by: BoolArray = np.zeros((len(self.names), spec.size), dtype=bool)
         self.moved_by[:, configuration.moving] = moving
+        self._extra = np.zeros(len(self.names))
+        unkept = self.slack(spec.ready) < 0.0
+        self._extra[unkept] = np.inf
+        self.left_out = tuple(self.names[i] for i in np.flatnonzero(unkept))
 
     def slack(self, position: FloatArray) -> FloatArray:
         """Return the (C,) m by which each requirement is met at (N,) rad; negative: it is not."""
         self._q[BASE_Q:] = position[self._configuration.moving]
         apart = self._collisions.look_at(self._q) + RESERVE
         if not self._frames:
-            return apart
+            return apart + self._extra
         turns = self._turns[self._carriers]
         places = self._places[self._carriers] + np.einsum("fij,fj->fi", turns, self._offsets)
         places = (places - self._pelvis_place) @ self._pelvis_turn
         walls = np.concatenate([places - self._lower, self._upper - places], axis=1)
-        return np.concatenate([apart, walls.ravel()])
+        return np.concatenate([apart, walls.ravel()]) + self._extra
 
     def gradients(self, position: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
         """Return the (len(rows), N) m/rad by which joints change some slacks at (N,) rad."""

@@ -45,6 +45,22 @@ def test_home_and_rest_keep_everything(robot: str, rooms: dict[str, Room]) -> No
     assert rooms[robot].slack(spec.rest).min() > 0.0
 
 
+@pytest.mark.parametrize(
+    ("robot", "left_out"),
+    [
+        ("g1_dex3", ("left_hip near left_thumb",)),
+        ("gr1t2_fourier", ("left_thigh near left_thumb",)),
+    ],
+)
+def test_work_begins_with_room(
+    robot: str, left_out: tuple[str, ...], rooms: dict[str, Room]
+) -> None:
+    """Bug: a thumb capsule that reaches into the hip's at ``ready`` held the waist of a robot that
+    a policy drove. What ``ready`` does not keep is left out, by name; all else is kept there."""
+    assert rooms[robot].left_out == left_out
+    assert rooms[robot].slack(load_robot(robot).ready).min() > 0.0
+
+
 @settings(max_examples=20, deadline=None)
 @given(robot=st.sampled_from(ROBOTS), seed=st.integers(0, 2**31))
 def test_reach_bounds_every_loss(robot: str, seed: int, rooms: dict[str, Room]) -> None:
