@@ -217,7 +217,8 @@ def test_bad_vectors_are_refused(tmp_path, bad):
     command = {
         "epoch": 1, "sequence": 1, "mode": 0, "authority": 0, "stage": 0, "lease": 0,
         "policy_wanted": np.zeros(0), "human_wanted": np.zeros(0), "policy_digest": "",
-        "chunk_id": 0, "operator_sequence": 0,
+        "chunk_id": 0, "operator_sequence": 0, "captured_ns": 0, "received_ns": 0,
+        "retargeted_ns": 0, "decided_ns": 0, "commanded_ns": 0,
     }  # fmt: skip
     for i, (states, sent) in enumerate(((bad, [0.0] * 3), ([0.0] * 3, bad))):
         recorder, path = recorder_at(tmp_path, f"bag{i}")
