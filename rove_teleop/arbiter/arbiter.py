@@ -51,7 +51,7 @@ class Arbiter:
         timeouts: None takes the documented ones.
         nominal_dt: s between two ticks, of the robot's time.
         lead: see :mod:`rove_teleop.arbiter.command_filter`.
-        room: what every command keeps; None makes one of the robot's profile.
+        room: what every command keeps; None: nothing besides the limits.
         heartbeats: who must answer challenges; None: nobody.
 
     Raises:
@@ -69,7 +69,7 @@ class Arbiter:
         heartbeats: Heartbeats | None = None,
     ) -> None:
         self._state = initial_state(epoch, spec.size, timeouts, heartbeats)
-        self._filter = CommandFilter(spec, nominal_dt, lead, room or Room(spec))
+        self._filter = CommandFilter(spec, nominal_dt, lead, room)
         self._meter = HandoverMeter()
         self._sequence = 0
         self._ros_ns: int | None = None

@@ -46,8 +46,9 @@ def with_disk(text: str, **values: int) -> tuple[str, ...]:
     return (sys.executable, "-c", text.format(**values) + START)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def peer() -> Iterator[Peer]:
+    """One for each test: its episodes are latched, and all of them are called `one`."""
     joined = Peer(DOMAIN)
     yield joined
     joined.close()

@@ -41,6 +41,7 @@ from rove_teleop.arbiter.decision import Answer, EpisodeNews
 from rove_teleop.arbiter.desk import ArbiterDesk
 from rove_teleop.arbiter.heartbeat import HeartbeatAnswer, heartbeats
 from rove_teleop.arbiter.pace import ClockPace
+from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.timeouts import Timeouts
 
 
@@ -66,7 +67,10 @@ class ArbiterNode(IntakeNode):
         names = parameter(self, "heartbeats", "", "who must answer challenges: names with commas")
         guards = heartbeats([name.strip() for name in names.split(",") if name.strip()],
                             secrets.token_bytes(16))  # fmt: skip
-        self._desk = ArbiterDesk(Arbiter(self._spec, self._epoch, timeouts, heartbeats=guards))
+        text = "keep every command apart from the robot itself and inside its workspace"
+        room = Room(self._spec) if parameter(self, "keep_room", True, text) else None
+        arbiter = Arbiter(self._spec, self._epoch, timeouts, room=room, heartbeats=guards)
+        self._desk = ArbiterDesk(arbiter)
         slowest = parameter(
             self,
             "slowest_clock",
