@@ -137,6 +137,7 @@ SLOWEST_FOR_PEOPLE = 0.9
 SIMULATION_TIMEOUTS: Mapping[str, Value] = {
     "timeouts.joint_states": 0.25,
     "timeouts.operator_frame": 0.25,
+    "timeouts.human_target": 0.25,
 }
 """s; a simulator and a scripted person share the cores with the whole graph, a robot does not."""
 
