@@ -208,6 +208,24 @@ def test_a_piece_of_a_file_that_changed_is_refused(tmp_path: Path) -> None:
     assert [isinstance(a, Refused) and a.again for a in answers] == [True, True]
 
 
+def test_a_file_that_changes_just_before_it_is_read_is_told_as_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its bytes never go out: at the learner they would pass for a damaged disk's."""
+    robot = Robot(tmp_path)
+    read = os.pread
+
+    def race(descriptor: int, count: int, offset: int) -> bytes:
+        (robot.bag / "a_0.mcap").write_bytes(bytes(9 * PIECE_BYTES))
+        return read(descriptor, count, offset)
+
+    monkeypatch.setattr(os, "pread", race)
+    robot.want(b"one", 3)
+    ((_, answer),) = robot.sender.due()
+    assert isinstance(answer, Refused)
+    assert answer.again
+
+
 def test_a_mark_needs_the_present_content(tmp_path: Path) -> None:
     """Only who names the hashes of all files as they are now is noted; a keeper that was restarted
     since believes an earlier note of what it had read then."""

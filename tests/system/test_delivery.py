@@ -72,6 +72,10 @@ def _ready(graph: RunningGraph) -> str:
     return str(probe.wait("a policy", lambda: probe.policy and probe.policy.digest))
 
 
+def _bags(graph: RunningGraph) -> set[Path]:
+    return set(find_bags(graph.bags)) if graph.bags.is_dir() else set()
+
+
 def test_what_is_not_signed_by_a_trusted_key_never_runs(
     graph: RunningGraph, tmp_path: Path
 ) -> None:
@@ -106,6 +110,7 @@ def test_a_new_policy_is_asked_about_before_it_drives(graph: RunningGraph, tmp_p
     """Swapped in at once, refused until a person agrees, then its digest is in the bag; it is
     remembered when the node dies."""
     probe, old = graph.probe, _ready(graph)
+    earlier = _bags(graph)
     digest = _push(graph, _signed(graph, _policy(tmp_path / "new.onnx", str(tmp_path))))
     assert digest != old
     graph.wait("the new policy", lambda: probe.policy.digest == digest)
@@ -139,7 +144,7 @@ def test_a_new_policy_is_asked_about_before_it_drives(graph: RunningGraph, tmp_p
     )
     stop = srv.StopEpisode.Request(outcome=int(Outcome.ABORTED), reason="test")
     assert probe.call(srv.StopEpisode, topics.STOP_EPISODE, stop).success
-    bag = probe.wait("its bag", lambda: graph.bags.is_dir() and find_bags(graph.bags))[0]
+    (bag,) = probe.wait("its bag", lambda: _bags(graph) - earlier)
     assert summarise_bag(bag).policy == digest
     graph.signal("policy", signal.SIGKILL)
     probe.policy = None

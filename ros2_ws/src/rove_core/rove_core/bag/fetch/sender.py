@@ -167,9 +167,10 @@ class Sender:
         if peer.file != key:
             peer.close()
             peer.file, peer.descriptor = key, open_file(path)
+        data = os.pread(peer.descriptor, digest.piece_bytes(read.index), read.index * PIECE_BYTES)
+        # After the read: a file that changes between a look and the read would pass for rotten.
         if FileStamp.of(os.fstat(peer.descriptor)) != digest.stamp:
             raise ChangedError(f"bag {read.bag!r}: {read.file!r} changed")
-        data = os.pread(peer.descriptor, digest.piece_bytes(read.index), read.index * PIECE_BYTES)
         self._sent_at[peer.key, read.bag] = self._clock()
         self._pace.spend(len(data))
         self.sent_bytes += len(data)
