@@ -89,6 +89,7 @@ class Plant:
         self.told_squeeze = 0.0
         """What the newest good frame said that reached the arbiter."""
         self._held_back: list[OperatorSample] = []
+        self._overtaken: OperatorSample | None = None
         self._late: list[TargetSample] = []
         self._goal = np.array(self.spec.home)
         self._next_goal = 0
@@ -199,6 +200,10 @@ class Plant:
             frames = []
         elif broken == "duplicated":
             frames = [frame, frame]
+        elif broken == "reordered":  # every second frame overtakes the one before it
+            self._overtaken, late = frame, self._overtaken
+            frames = [] if late is None else [frame, late]
+            self._overtaken = frame if late is None else None
         elif broken == "nan":
             frames = [_changed(frame, left_squeeze=float("nan"))]
         elif broken == "old lease":

@@ -125,7 +125,8 @@ def holds(tick: Tick, moving: bool) -> bool:
 
 @cache
 def _rooms(robot: str) -> tuple[Room, Room]:
-    """Return the arbiter's room and the judge's: a look of one must not move the other's buffers."""
+    """Return the arbiter's room and the judge's: a look of one must not move what the other's
+    buffers hold."""
     return Room(load_robot(robot)), Room(load_robot(robot))
 
 

@@ -63,7 +63,7 @@ class SimNode(Node):
         self._publishers_open()
 
     def _publishers_open(self) -> None:
-        self._clock = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
+        self._clock_told = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
         self._states = self.create_publisher(JointState, topics.JOINT_STATES, qos.STREAM)
         self._pictures = {
             name: self.create_publisher(CompressedImage, topics.camera(name), qos.STREAM)
@@ -134,7 +134,7 @@ class SimNode(Node):
             began_ns = time.time_ns()  # rendering and encoding belong to the picture's way
             self._publish(self._robot.step(), began_ns)
         if steps:
-            self._clock.publish(ClockMsg(clock=self._stamp()))
+            self._clock_told.publish(ClockMsg(clock=self._stamp()))
         holding = self._robot.guard_state().holding
         if holding != self._was_holding:
             self._was_holding = holding
