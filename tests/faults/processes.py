@@ -130,7 +130,8 @@ def goes_on(graph: RunningGraph, since: float, seconds: float = ON_S) -> Found:
         by_machine(left)
     assert not left, f"it stopped: {left.reason}"
     driven = [c for c in probe.commands[first:] if c.authority != Authority.HOLD]
-    assert driven, "nobody drives any more"
+    if not driven:
+        raise StoodStillError("nobody drives any more")
     return WENT_ON
 
 
