@@ -260,7 +260,8 @@ class CommandFilter:
         rows = np.flatnonzero(self._tight)
         if not np.array_equal(rows, self._sloping) or self._turned() > BENT:
             self._measure_slopes(rows)
-        self._held = np.any(self._slopes * (aim - self._rest) < -_NOTHING, axis=0)
+        worse: BoolArray = np.any(self._slopes * (aim - self._rest) < -_NOTHING, axis=0)
+        self._held = worse
 
     def _turned(self) -> float:
         """Return how far joints that matter to the slopes have turned since they were measured."""

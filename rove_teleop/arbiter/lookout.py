@@ -46,10 +46,11 @@ class Lookout:
     def __init__(self, room: Room) -> None:
         self._room = room
         self.slack: FloatArray = np.zeros(len(room.names))
+        self._least = self.slack  # (C,) m, of all that was seen of that halt
 
     def anchor(self, position: FloatArray) -> None:
         """Begin at (N,) rad, at rest: what is not kept there may stay as it is."""
-        self.slack = self._room.slack(position)
+        self.slack = self._least = self._room.slack(position)
 
     def broken(self, begin: FloatArray, rest: FloatArray, way: Way) -> BoolArray | None:
         """Return which requirements (C,) a halt does not keep; None: all, and it is the way to go.
@@ -76,11 +77,11 @@ class Lookout:
                     parts += LAST
                 for part in parts:
                     least = np.minimum(least, room.slack(way(part)))
-            # Below what is asked it may only gain.
-            bad: BoolArray = least < np.minimum(need, self.slack) - ROUND_OFF
+            # Below what is asked it may only gain on the way that was found good before.
+            bad: BoolArray = least < np.minimum(need, self._least) - ROUND_OFF
             if bad.any():
                 return bad
-        self.slack = slack
+        self.slack, self._least = slack, least
         return None
 
     def _may_pass(
