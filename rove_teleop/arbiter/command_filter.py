@@ -109,7 +109,9 @@ class CommandFilter:
         self._held: BoolArray = np.zeros(n, dtype=bool)
         # Requirements that hold joints back.
         self._tight: BoolArray = np.zeros(len(room.names) if room is not None else 0, dtype=bool)
-        self._slopes = np.zeros((0, n))  # m/rad of ``_sloping``, where the halt ended then
+        self._slopes: FloatArray = np.zeros(
+            (0, n)
+        )  # m/rad of ``_sloping``, where the halt ended then
         self._sloping, self._sloped_at = np.zeros(0, dtype=np.intp), np.zeros(n)
         self._slope_joints: BoolArray = np.zeros(n, dtype=bool)
         self._told: tuple[str, ...] = ()
@@ -260,8 +262,7 @@ class CommandFilter:
         rows = np.flatnonzero(self._tight)
         if not np.array_equal(rows, self._sloping) or self._turned() > BENT:
             self._measure_slopes(rows)
-        worse: BoolArray = np.any(self._slopes * (aim - self._rest) < -_NOTHING, axis=0)
-        self._held = worse
+        self._held = self._losing(aim - self._rest)
 
     def _turned(self) -> float:
         """Return how far joints that matter to the slopes have turned since they were measured."""
@@ -278,8 +279,11 @@ class CommandFilter:
     def _worse(self, requirements: BoolArray, way: FloatArray) -> BoolArray:
         """Return which joints (N,) make some requirements (C,) worse by a way of (N,) rad."""
         self._measure_slopes(np.flatnonzero(requirements))
-        worse: BoolArray = np.any(self._slopes * way < -_NOTHING, axis=0)
-        return worse
+        return self._losing(way)
+
+    def _losing(self, way: FloatArray) -> BoolArray:
+        losing: BoolArray = (self._slopes * way < -_NOTHING).any(axis=0)
+        return losing
 
     def braking_distance(self, velocity: FloatArray) -> FloatArray:
         """Return the signed (N,) rad from passing at ``velocity`` (N,) rad/s to rest.
