@@ -274,7 +274,8 @@ class CommandFilter:
         assert self._room is not None
         self._slopes = self._room.gradients(self._rest, rows)
         self._sloping, self._sloped_at = rows, self._rest
-        self._slope_joints = self._room.moved_by[rows].any(axis=0)
+        matter: BoolArray = np.any(self._room.moved_by[rows], axis=0)
+        self._slope_joints = matter
 
     def _worse(self, requirements: BoolArray, way: FloatArray) -> BoolArray:
         """Return which joints (N,) make some requirements (C,) worse by a way of (N,) rad."""
@@ -282,7 +283,7 @@ class CommandFilter:
         return self._losing(way)
 
     def _losing(self, way: FloatArray) -> BoolArray:
-        losing: BoolArray = (self._slopes * way < -_NOTHING).any(axis=0)
+        losing: BoolArray = np.any(self._slopes * way < -_NOTHING, axis=0)
         return losing
 
     def braking_distance(self, velocity: FloatArray) -> FloatArray:
