@@ -47,3 +47,11 @@ def test_the_campaign_finds_a_watchdog_that_sleeps(weakened: str, fault: str) ->
         if schedule.kind.name == fault and schedule.lasts > 60 and schedule.other is None
     ]
     assert any(run(schedule, spec, lazy).broken for schedule in schedules[:6])
+
+
+def test_the_campaign_finds_a_robot_that_touches_itself() -> None:
+    """An arbiter that keeps no room is found out."""
+    spec, limits = load_robot("g1_dex3"), Timeouts()
+    verdicts = (run(draw(seed, limits), spec, judge_room=True) for seed in range(6))
+    broken = [law for verdict in verdicts for law in verdict.broken]
+    assert any(" near " in law for law in broken), broken

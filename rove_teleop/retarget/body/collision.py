@@ -125,6 +125,21 @@ class Collisions:
         return nearer
 
     @property
+    def levers(self) -> FloatArray:
+        """(P, nv - 6) m by which no rad of a joint can bring a pair nearer than by that."""
+        return self._levers
+
+    @property
+    def masks(self) -> FloatArray:
+        """(P, nv) 1 where a degree of freedom moves the second shape only, -1: the first only."""
+        return self._mask
+
+    def wrench(self, pair: int) -> list[float]:
+        """Return the (6,) that turns Jacobians where ``look_at`` looked last into the gradient of
+        a pair's distance, masks aside; see above."""
+        return moment(*self._there.read()[pair, 1:7].tolist())
+
+    @property
     def moved_by(self) -> npt.NDArray[np.bool_]:
         """(P, nv - 6) whether a joint moves the shapes of a pair against each other."""
         moves: npt.NDArray[np.bool_] = self._mask[:, BASE:] != 0.0
@@ -142,6 +157,11 @@ class Collisions:
         rows: FloatArray = wrench @ place.data.J
         rows *= self._mask[pairs]
         return rows
+
+
+def moment(nx: float, ny: float, nz: float, px: float, py: float, pz: float) -> list[float]:
+    """Return n and p x n, (6,); numpy takes ten times as long for a row."""
+    return [nx, ny, nz, py * nz - pz * ny, pz * nx - px * nz, px * ny - py * nx]
 
 
 def missing(before: FloatArray, after: FloatArray) -> FloatArray:
