@@ -13,7 +13,7 @@ compiled function of another module: these come as arguments.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numba
 
@@ -28,11 +28,11 @@ def compiled(*signatures: str) -> Callable[[Function], Function]:
     """
 
     def compile_(function: Function) -> Function:
-        made: Function
+        made: Any
         try:
             made = numba.njit(list(signatures), cache=True)(function)
         except RuntimeError:  # no folder to keep it in
             made = numba.njit(list(signatures))(function)
-        return made
+        return cast(Function, made)
 
     return compile_
