@@ -12,12 +12,10 @@ import numpy.typing as npt
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
-from rove_teleop.retarget.compiled import compiled
 from rove_teleop.retarget.hands.solver import HandSolver
 from rove_teleop.retarget.motion_limit import MotionLimit
 from rove_teleop.wire.messages import Frame
 
-Indices = npt.NDArray[np.intp]
 SIDES = ("left", "right")
 CATCH = 0.05  # of the travel from open to closed: near enough to the hand's closure to take it over
 # Of seen hands and gloves, whose fingers are not the robot's: a full fist may fall short a little.
@@ -180,8 +178,8 @@ class Hands:
         for side in self._hands if sides is None else sides:
             hand = self._hands[side]
             if hand.wanted is not None:
-                squares += _apart(hand.wanted, position, hand.indices)
-                count += len(hand.indices)
+                off = hand.wanted - position[hand.indices]
+                squares, count = squares + float(off @ off), count + len(off)
         return math.sqrt(squares / count) if count else math.nan
 
     def _listen(self, side: str, hand: _Hand, given: HandInput | None, seen: bool) -> None:
@@ -238,13 +236,3 @@ def _trigger_posture(hand: _Hand, given: HandInput) -> FloatArray | None:
         return None
     posture: FloatArray = hand.open + np.where(hand.by_trigger, trigger, given.grip) * hand.travel
     return posture
-
-
-@compiled("f8(f8[::1], f8[::1], i8[::1])")
-def _apart(wanted: FloatArray, position: FloatArray, indices: Indices) -> float:
-    """Return the sum of squares, rad2, between (F,) rad and those of (N,) rad."""
-    total = 0.0
-    for i in range(len(indices)):
-        off = wanted[i] - position[indices[i]]
-        total += off * off
-    return total
