@@ -17,7 +17,8 @@ import pinocchio as pin
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_teleop.retarget.body.collision import RESERVE, Collisions, moment
-from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration, placements
+from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration
+from rove_teleop.retarget.model import placements
 
 BoolArray = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.intp]

@@ -170,7 +170,11 @@ def bench_speed() -> Iterator[Result]:
 
 
 def bench_tracking() -> Iterator[Result]:
-    """Mean errors of the wrists over those of the best reference."""
+    """Mean errors of the wrists over those of the best reference.
+
+    The references know no collisions: in the fast wave they hold an elbow up to 12 mm inside its
+    margin to the trunk for a third of the time. Without collisions ours is at 0.05 mm there.
+    """
     for script in REACHABLE:
         records = follow(script)
         errors = {name: max(float(np.mean(r.error)), NO_SERVO_M) for name, r in records.items()}
