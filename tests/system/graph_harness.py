@@ -7,7 +7,8 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -167,9 +168,17 @@ class Probe:
 
 
 class RunningGraph:
-    """The graph of ``rove up`` with its own domain, keys, port and folder of bags."""
+    """The graph of ``rove up`` with its own domain, keys, port and folder of bags.
 
-    def __init__(self, folder: Path, **arguments: Any) -> None:
+    Args:
+        folder: for all of its files.
+        limits: parameters of the arbiter that replace those of ``rove up``.
+        arguments: of the graph.
+    """
+
+    def __init__(
+        self, folder: Path, limits: Mapping[str, float] | None = None, **arguments: Any
+    ) -> None:
         self.domain = domain = claim_domain()
         os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
         port = free_port()
@@ -184,12 +193,16 @@ class RunningGraph:
                 **arguments,
             )
         )
-        environment = graph_environment(os.environ)
+        self.environment = environment = graph_environment(os.environ)
         environment |= {"ROS_DOMAIN_ID": str(domain), "ROVE_KEYS": str(self.keys)}
         self.lines: list[str] = []
-        self.supervisor = Supervisor(
-            build_graph(self.given, NAMESPACE), folder / "parameters", environment, self._say
-        )
+        nodes = [
+            replace(node, parameters={**node.parameters, **(limits or {})})
+            if node.name == "arbiter"
+            else node
+            for node in build_graph(self.given, NAMESPACE)
+        ]
+        self.supervisor = Supervisor(nodes, folder / "parameters", environment, self._say)
         self.probe = Probe(domain)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._look_after, daemon=True)
