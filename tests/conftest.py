@@ -1,5 +1,8 @@
 """Every test may import ROS: this environment is the ament prefix, as for the commands."""
 
+from pathlib import Path
+
+import pytest
 from hypothesis import settings
 
 from rove.environment import ensure_ament_prefix
@@ -10,3 +13,11 @@ ensure_ament_prefix()
 # `make bench` measures time.
 settings.register_profile("rove", deadline=None)
 settings.load_profile("rove")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Where only tests of the graph are asked for, import no other module: that takes a while."""
+    wanted = config.getoption("-m", "").endswith(" and graph")
+    if wanted and collection_path.name.startswith("test_"):
+        return "mark.graph" not in collection_path.read_text() or None
+    return None
