@@ -8,6 +8,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -180,6 +181,7 @@ class RunningGraph:
         folder: of all that it writes.
         elsewhere: node -> words before its command, that start it on another "machine".
         environment: of all processes, besides that of ``rove up``.
+        limits: parameters of the arbiter that replace those of ``rove up``.
         arguments: of the graph.
     """
 
@@ -188,6 +190,7 @@ class RunningGraph:
         folder: Path,
         elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
         environment: Mapping[str, str] = MappingProxyType({}),
+        limits: Mapping[str, float] = MappingProxyType({}),
         **arguments: Any,
     ) -> None:
         self.domain = domain = claim_domain()
@@ -206,14 +209,17 @@ class RunningGraph:
             )
         )
         own = {"ROS_DOMAIN_ID": str(domain), "ROVE_KEYS": str(self.keys), **environment}
+        self.environment = graph_environment(os.environ) | own
         self.lines: list[str] = []
         self.clock_offset = 0.0  # s, see rove_sim/nodes/trouble.py
+        nodes = [
+            replace(node, parameters={**node.parameters, **limits})
+            if node.name == "arbiter"
+            else node
+            for node in build_graph(self.given, NAMESPACE)
+        ]
         self.supervisor = Supervisor(
-            build_graph(self.given, NAMESPACE),
-            folder / "parameters",
-            graph_environment(os.environ) | own,
-            self._say,
-            before=elsewhere,
+            nodes, folder / "parameters", self.environment, self._say, before=elsewhere
         )
         self.probe = Probe(domain)
         self._over = threading.Event()
