@@ -117,7 +117,7 @@ def test_demonstrations_succeed_and_show_what_was_executed(spec: RobotSpec) -> N
         assert episode.images["ego"].shape == (frames, 128, 128, 3)
         assert episode.targets.shape == episode.positions.shape == (frames, spec.size)
         np.testing.assert_allclose(np.diff(episode.stamps), 0.05, atol=1e-9)
-        assert np.abs(np.diff(episode.targets, axis=0)).max() < 0.2  # 4 rad/s
+        assert np.abs(np.diff(episode.targets, axis=0)).max() < 0.15
         assert (episode.targets >= spec.lower).all()
         assert (episode.targets <= spec.upper).all()
 

@@ -17,6 +17,7 @@ from rove_sim.tasks.erase_whiteboard import (
     AIR_SPEED,
     FELT_HALF,
     HOVER,
+    PRESS_DEPTH,
     PRESS_SPEED,
     WIPE_SPEED,
 )
@@ -25,9 +26,6 @@ from rove_sim.tool_ik import ToolIk
 
 PERIOD_S = 0.05  # one target per 20 Hz frame
 
-# m behind the board's face at which the felt is aimed: elbow off the torso the arm yields to the
-# board, and a demonstration that leaves ink behind teaches to leave it.
-PRESS_DEPTH = 0.034
 ACCELERATION = 2.5  # m/s2
 LOOK_AHEAD = 0.05  # m of ink that the height of the felt follows
 LOST = 0.08  # m between planned and measured felt from which the plan starts anew
