@@ -1,10 +1,9 @@
 """Inverse kinematics of the right arm and waist for a frame fixed to a link, with pink.
 
-For start postures and for the experts that follow a task's plan at 20 Hz: it drags the arm to one
-reference posture, so that the same place always gets the same joints. Retargeting does the
-opposite: it begins where the robot is and its posture depends on the way there. Operators, scripted
-ones too, drive through ``rove_teleop.retarget``, and so does the whiteboard's expert (``tool_ik``),
-from whom the shipped policy learns.
+For the scripted expert alone, which demonstrates for the shipped policy at 20 Hz: it drags the arm
+to one reference posture, so that the same place on the board always gets the same joints, a map
+that a policy can learn. Retargeting does the opposite: it begins where the robot is and its posture
+depends on the way there. Operators, scripted ones too, drive through ``rove_teleop.retarget``.
 """
 
 from __future__ import annotations

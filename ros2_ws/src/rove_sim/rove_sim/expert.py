@@ -13,6 +13,7 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
+from rove_sim.arm_ik import ArmIk
 from rove_sim.tasks.erase_whiteboard import (
     AIR_SPEED,
     FELT_HALF,
@@ -22,7 +23,6 @@ from rove_sim.tasks.erase_whiteboard import (
     WIPE_SPEED,
 )
 from rove_sim.tasks.workplace import FIST
-from rove_sim.tool_ik import ToolIk
 
 PERIOD_S = 0.05  # one target per 20 Hz frame
 
@@ -39,7 +39,7 @@ class Expert:
         """Args: spec: the robot; rest: (N,) rad, the task's start posture."""
         self._rest = rest.copy()
         fist = spec.frame(FIST)
-        self._ik = ToolIk(spec, fist.parent, fist.in_parent, rest)
+        self._ik = ArmIk(spec, fist.parent, fist.in_parent, rest)
         self._target = rest.copy()
         self._felt: FloatArray | None = None  # (3,) m planned, board frame
         self._velocity = np.zeros(3)
