@@ -57,6 +57,17 @@ def test_a_person_needs_a_simulator_in_real_time() -> None:
     assert slowest() is None
 
 
+def test_variation_and_label_noise_reach_their_nodes() -> None:
+    """The simulator varies the scene, the lab mislabels endings, the operator marks badly."""
+    words = ["variation:=0.5", "wrong_labels:=0.1", "missed_marks:=0.2", "late_marks:=0.4"]
+    graph = build_graph(parse_arguments([*words, "mark_spread:=0.3"]), "g1")
+    given = {node.name: node.parameters for node in graph}
+    assert given["sim"]["variation"] == 0.5
+    assert given["lab"]["wrong_labels"] == 0.1
+    marks = [given["operator"][name] for name in ("missed_marks", "late_marks", "mark_spread")]
+    assert marks == [0.2, 0.4, 0.3]
+
+
 def test_the_keeper_runs_where_it_has_something_to_do() -> None:
     """Without learners it still keeps limits; without either, or without bags, nothing runs."""
 
@@ -81,6 +92,9 @@ def test_the_keeper_runs_where_it_has_something_to_do() -> None:
         ("episodes:=few", "a int"),
         ("operator:=ghost", "scripted"),
         ("speed:=99", "0.05 to 10"),
+        ("variation:=2.0", "0 to 1"),
+        ("wrong_labels:=-0.5", "0 to 1"),
+        ("late_marks:=-1.0", "0 to 60 s"),
         ("keep_gb:=-1", "0 (no limit) or more"),
         ("fetch_mb_s:=0", "above 0"),
         ("task", "task:="),

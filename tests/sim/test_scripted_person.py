@@ -14,6 +14,7 @@ from rove_core.arrays import FloatArray
 from rove_core.errors import ConfigError
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
+from rove_sim.labels import LabelNoise
 from rove_sim.operators.eyes import eyes_of
 from rove_sim.operators.person import Eyes, Phase, ScriptedPerson, Seen
 from rove_sim.operators.skill import SKILLS, Skill
@@ -272,6 +273,24 @@ def test_adaptation_takes_as_long_as_the_skill_says(skill: Skill) -> None:
         places = np.array([frame.right_wrist[:3] for frame in run.frames[first:]])
         moved = np.linalg.norm(places - places[0], axis=1)
         assert 0.01 < moved.max() < 0.08
+
+
+def _marked_s(labels: LabelNoise) -> float | None:
+    """Return s from the first frame that the robot follows to the mark, None: never marked."""
+    run = stand(4, labels=labels)
+    run.until(lambda: run.person.phase is Phase.PROBE)
+    began = run.now_ns
+    run.until(lambda: run.stage is not Stage.ADAPTATION)
+    return (run.now_ns - began) * 1e-9 if run.stage is Stage.RECOVERY else None
+
+
+def test_marks_are_late_or_missed_as_the_label_noise_says() -> None:
+    """The recovery is marked 1.5 s after the truth while the person works on, or never."""
+    true_s, late_s = _marked_s(LabelNoise()), _marked_s(LabelNoise(mark_delay_s=1.5))
+    assert true_s is not None
+    assert late_s is not None
+    assert late_s - true_s == pytest.approx(1.5, abs=0.05)
+    assert _marked_s(LabelNoise(mark_missed=1.0)) is None
 
 
 def test_buttons_are_held_for_a_fifth_of_a_second() -> None:

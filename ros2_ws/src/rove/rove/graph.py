@@ -63,6 +63,26 @@ class GraphArguments:
     )
     episodes: int = field(default=3, metadata={"text": "episodes of the simulated lab; 0: endless"})
     seed: int = field(default=1, metadata={"text": "seed of the first scene and of the operator"})
+    variation: float = field(
+        default=0.0,
+        metadata={
+            "text": "0 (plain lab) to 1: how far placement, light, textures and cameras differ"
+        },
+    )
+    wrong_labels: float = field(
+        default=0.0,
+        metadata={"text": "share of the lab's outcomes that are labelled the other way round"},
+    )
+    missed_marks: float = field(
+        default=0.0,
+        metadata={"text": "share of recoveries that the scripted operator never marks"},
+    )
+    late_marks: float = field(
+        default=0.0, metadata={"text": "s by which the scripted operator's marks are late"}
+    )
+    mark_spread: float = field(
+        default=0.0, metadata={"text": "s, standard deviation of the time of those marks"}
+    )
     takeover_at: float = field(
         default=1.5,
         metadata={
@@ -190,6 +210,12 @@ def check_arguments(given: GraphArguments) -> GraphArguments:
             raise ConfigError(name, getattr(given, name), "0 (no limit) or more", "command line")
     if not given.fetch_mb_s > 0:
         raise ConfigError("fetch_mb_s", given.fetch_mb_s, "above 0", "command line")
+    for name in ("variation", "wrong_labels", "missed_marks"):
+        if not 0.0 <= getattr(given, name) <= 1.0:
+            raise ConfigError(name, getattr(given, name), "0 to 1", "command line")
+    for name in ("late_marks", "mark_spread"):
+        if not 0.0 <= getattr(given, name) <= 60.0:
+            raise ConfigError(name, getattr(given, name), "0 to 60 s", "command line")
     if not 0.05 <= given.speed <= 10.0:
         raise ConfigError("speed", given.speed, "0.05 to 10", "command line")
     if given.lab == "sim" and not given.sim:
@@ -246,6 +272,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
             "instruction": given.instruction,
             "seed": given.seed,
             "speed": given.speed,
+            "variation": given.variation,
         }
         graph.append(node("sim", "rove_sim", **own))
     arbiter: dict[str, Value] = dict(SIMULATION_TIMEOUTS) if given.sim else {}
@@ -292,6 +319,9 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
                 seed=given.seed,
                 takeover_at=given.takeover_at,
                 stall=given.stall,
+                missed_marks=given.missed_marks,
+                late_marks=given.late_marks,
+                mark_spread=given.mark_spread,
             )
         )
     if given.lab == "sim":
@@ -300,6 +330,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
             "instruction": given.instruction,
             "episodes": given.episodes,
             "seed": given.seed,
+            "wrong_labels": given.wrong_labels,
         }
         lab = node("lab", "rove_sim", **own)
         graph.append(replace(lab, respawn=False, ends_graph=True))

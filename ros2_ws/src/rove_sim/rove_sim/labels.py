@@ -16,6 +16,17 @@ from rove_core.vocabulary import Outcome
 FLIPPED = {Outcome.SUCCESS: Outcome.FAILURE, Outcome.FAILURE: Outcome.SUCCESS,
            Outcome.TIMEOUT: Outcome.SUCCESS}  # fmt: skip
 
+LABELS = 7  # keeps the chance of noisy labels apart from that of the scene
+
+
+def label_chance(seed: int) -> np.random.Generator:
+    """Return the source of chance for the labels of one episode, apart from that of its scene.
+
+    Args:
+        seed: of the episode's scene; the graph and fast collection label a seed alike.
+    """
+    return np.random.default_rng([seed, LABELS])
+
 
 @dataclass(frozen=True)
 class LabelNoise:

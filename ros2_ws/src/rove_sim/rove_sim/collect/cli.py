@@ -44,6 +44,9 @@ class CollectArgs:
         goal: progress at which the operator hands back; 1: when the work is done.
         longest: s of robot time after which an episode is a time-out.
         wrong_labels: share of outcomes that are labelled the other way round.
+        missed_marks: share of recoveries that are never marked.
+        late_marks: s by which marks of the recovery are late on average.
+        mark_spread: s, standard deviation of a mark's time; it may also come too early.
     """
 
     task: str
@@ -62,6 +65,9 @@ class CollectArgs:
     goal: float = 1.0
     longest: float = 40.0
     wrong_labels: float = 0.0
+    missed_marks: float = 0.0
+    late_marks: float = 0.0
+    mark_spread: float = 0.0
 
 
 def run_collect(args: CollectArgs) -> None:
@@ -82,7 +88,7 @@ def run_collect(args: CollectArgs) -> None:
         takeover_at=args.takeover_at,
         goal=args.goal,
         longest=args.longest,
-        labels=LabelNoise(outcome_rate=args.wrong_labels),
+        labels=LabelNoise(args.wrong_labels, args.missed_marks, args.late_marks, args.mark_spread),
     )
     began = time.monotonic()
     seeds = range(args.first_seed, args.first_seed + args.episodes)

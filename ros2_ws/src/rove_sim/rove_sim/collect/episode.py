@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from rove_core.action import NS
 from rove_core.bag.recording.session import TAIL_SECONDS, Identity
 from rove_core.errors import ConfigError, RoveError
@@ -21,7 +19,7 @@ from rove_policy.slot import PolicySlot
 from rove_sim.collect.stack import LockStep, Operator
 from rove_sim.collect.tape import Tape
 from rove_sim.judge import Judge
-from rove_sim.labels import LabelNoise
+from rove_sim.labels import LabelNoise, label_chance
 from rove_sim.operators.run import PersonArgs, calibration_of, device_name, make_exo, make_person
 from rove_sim.operators.skill import SKILLS
 from rove_sim.robot import SimulatedRobot
@@ -37,7 +35,6 @@ READY_S = 5.0
 HELD_S = 2.0
 """A fault that lasts longer is looked at: the lab's person resumes."""
 NOBODY = "none"
-LABELS = 7  # keeps the chance of noisy labels apart from that of the scene
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class Plan:
         goal: progress at which the operator hands back.
         longest: s of robot time.
         advantage_high: the condition that the policy is given.
-        labels: how unreliable the outcome's label is.
+        labels: how unreliable the outcome's label and the operator's marks are.
     """
 
     task: str
@@ -223,7 +220,7 @@ class Collector:
                 verdict = judge.look(passed_s, stack.now_s, outcome, mode)
         truth, reason = verdict
         status = self.world.task.status()
-        label = plan.labels.outcome(truth, np.random.default_rng([seed, LABELS]))
+        label = plan.labels.outcome(truth, label_chance(seed))
         seconds = (stack.now_ns - began_ns) / NS
         stack.advance((StopEpisode(label, reason),))
         end_ns = stack.now_ns + round((TAIL_SECONDS + 0.2) * NS)
@@ -243,7 +240,7 @@ class Collector:
         args = PersonArgs(
             robot=plan.robot, operator_id=f"simulated_{plan.operator}", seed=seed,
             takeover_at=plan.takeover_at, stall=plan.stall, goal=plan.goal,
-            skill=plan.operator, device=plan.device,
+            skill=plan.operator, device=plan.device, labels=plan.labels,
         )  # fmt: skip
         exo = make_exo(args)
         return Operator(make_person(args), args.operator_id, device_name(exo),

@@ -18,6 +18,7 @@ from rove.spin import STEADY, run
 from rove_core.action import NS
 from rove_core.vocabulary import EpisodeKind, Mode, Outcome
 from rove_sim.judge import SETTLE_S, Judge
+from rove_sim.labels import LabelNoise, label_chance
 
 PERSON = "simulated lab"
 RECORDER_S = 1.0
@@ -50,6 +51,10 @@ class LabNode(Node):
         self._longest_s = parameter(
             self, "longest", 40.0, "longest episode, s of robot time", (1.0, 3600.0)
         )
+        wrong = parameter(
+            self, "wrong_labels", 0.0, "share of outcomes labelled the other way round", (0.0, 1.0)
+        )
+        self._labels = LabelNoise(outcome_rate=wrong)
         self.finished, self.exit_status = False, 0
         self._done = 0
         self._state = ArbiterState(mode=int(Mode.HOLD))
@@ -185,7 +190,8 @@ class LabNode(Node):
             outcome, mode = Outcome(self._seen.outcome), Mode(self._state.mode)
             verdict = self._judge.look(passed_s, time.monotonic(), outcome, mode)
             if verdict is not None:
-                self._end(*verdict)
+                truth, why = verdict
+                self._end(self._labels.outcome(truth, label_chance(self._seed + self._done)), why)
 
     def _end(self, outcome: Outcome, why: str) -> None:
         self._outcome, self._why = outcome, why

@@ -15,6 +15,7 @@ from rove import qos, topics
 from rove.keys_cli import BRIDGE, OPERATOR, ensure_local_keys
 from rove.parameters import parameter
 from rove.spin import run
+from rove_sim.labels import LabelNoise
 from rove_sim.nodes.task_status import eyes_contract
 from rove_sim.operators.person import Eyes
 from rove_sim.operators.run import PersonArgs, calibration_of
@@ -46,6 +47,13 @@ class OperatorNode(Node):
         )
         skill = parameter(self, "skill", defaults.skill, f"of the person: {', '.join(SKILLS)}")
         device = parameter(self, "device", defaults.device, "headset, or exo: a suit with gloves")
+        missed = parameter(
+            self, "missed_marks", 0.0, "share of recoveries that are never marked", (0.0, 1.0)
+        )
+        late = parameter(self, "late_marks", 0.0, "s by which marks are late", (0.0, 60.0))
+        spread = parameter(
+            self, "mark_spread", 0.0, "s, standard deviation of a mark's time", (0.0, 60.0)
+        )
         ensure_local_keys()
         self._args = PersonArgs(
             address=address,
@@ -58,6 +66,7 @@ class OperatorNode(Node):
             goal=goal,
             skill=skill,
             device=device,
+            labels=LabelNoise(mark_missed=missed, mark_delay_s=late, mark_spread_s=spread),
         )
         # The bridge on this machine looks a calibration up by its name.
         CalibrationStore().save(calibration_of(self._args))

@@ -45,7 +45,10 @@ class SimNode(Node):
         self._speed = parameter(
             self, "speed", 1.0, "simulated over wall time, at most", (0.05, 10.0)
         )
-        self._world = World(self._spec, task, self._seed)
+        variation = parameter(
+            self, "variation", 0.0, "0 (plain lab) to 1: share of the ranges of a trial", (0.0, 1.0)
+        )
+        self._world = World(self._spec, task, self._seed, variation=variation)
         if instruction:
             self._world.reset(self._seed, instruction)
         for name in self._spec.cameras:  # the first picture takes as long as hundreds of steps

@@ -18,6 +18,7 @@ import pinocchio as pin
 from rove_core.arrays import FloatArray
 from rove_core.errors import ConfigError
 from rove_core.vocabulary import Button, Mode, Stage
+from rove_sim.labels import LabelNoise, label_chance
 from rove_sim.operators.motion import Reach, Tremor
 from rove_sim.operators.skill import Skill, skill_of
 from rove_sim.operators.watching import TakeoverRule, Wanted, Watch
@@ -100,6 +101,7 @@ class ScriptedPerson:
         place: x, y (m) and yaw (rad) of the person's body in the frame of the headset.
         absolute: the device makes the robot take the person's own posture, so their hand goes
             where the robot's shall; else the robot's hand moves as the person's does.
+        labels: how unreliable the mark of the recovery is; the default marks when adapted.
 
     Attributes:
         phase: what the person is doing.
@@ -120,6 +122,7 @@ class ScriptedPerson:
         hands: str = "right",
         place: tuple[float, float, float] = (0.0, 0.0, 0.0),
         absolute: bool = False,
+        labels: LabelNoise | None = None,
     ) -> None:
         if hands not in HANDS:
             raise ConfigError("hands", hands, HANDS, "scripted person")
@@ -145,6 +148,10 @@ class ScriptedPerson:
         self._fingers = 0.0  # of the trigger
         self._resume: Phase = Phase.PROBE
         self._hesitation_s = 0.0
+        self._labels = labels or LabelNoise()
+        self._label_rng = label_chance(seed)  # its own: noisy marks leave the movement as it is
+        self._adapting_s = 0.0  # when the adaptation began
+        self._mark_s: float | None = None  # s into it at which to mark; None: marked, or never
         self._work_s = 0.0  # worked so far
         self._watch = Watch(rule or TakeoverRule(), self._skill, self._rng)
         self._demonstrated = ""  # episode that was demonstrated last
@@ -300,7 +307,8 @@ class ScriptedPerson:
             wish = work.probe(min(1.0, since / self._hesitation_s), dt)
             if since >= self._hesitation_s:
                 demonstrates = status.stage is Stage.DEMONSTRATION
-                self._go(Phase.WORK if demonstrates else Phase.MARK, now_s)
+                marks = not demonstrates and self._mark_s == self._hesitation_s
+                self._go(Phase.MARK if marks else Phase.WORK, now_s)
         elif self.phase is Phase.MARK:
             wish = work.probe(1.0, dt)
             if since >= PRESS_S and status.stage is not Stage.ADAPTATION:
@@ -319,9 +327,20 @@ class ScriptedPerson:
             wish, there = work.retreat(dt)
             if there or since > 2.0:
                 self._go(Phase.HAND_BACK, now_s)
+        if self.phase is not Phase.MARK:
+            buttons |= self._mark_beside(status, now_s)
         self._fingers = work.fingers
         self._own["right"] = self._hand_for(wish * pin.SE3(eyes.tool_in_wrist).inverse())
         return buttons
+
+    def _mark_beside(self, status: Status, now_s: float) -> Button:
+        """Mark the recovery before the adaptation has ended, or while already at work."""
+        due = self._mark_s is not None and self._mark_s != self._hesitation_s
+        if not due or status.stage is not Stage.ADAPTATION:
+            return Button.NONE
+        late_s = now_s - self._adapting_s - (self._mark_s or 0.0)
+        pressed = late_s >= 0.0 and late_s % AGAIN_S < PRESS_S  # again when nothing came of it
+        return Button.MARK_RECOVERY if pressed else Button.NONE
 
     def _press(self, button: Button, now_s: float) -> Button:
         """Hold a button for a moment, and press it again when nothing came of it."""
@@ -359,7 +378,10 @@ class ScriptedPerson:
         )
         if self._resume is Phase.PROBE:
             self._hesitation_s = float(self._rng.uniform(*self._skill.hesitation_s))
-            self._work_s = 0.0
+            self._work_s, self._adapting_s = 0.0, now_s
+            self._mark_s = self._labels.mark(
+                self._hesitation_s, 0.0, self._hesitation_s + self._recover_s, self._label_rng
+            )
         phase, self._resume = self._resume, Phase.PROBE
         self._go(phase, now_s)
 

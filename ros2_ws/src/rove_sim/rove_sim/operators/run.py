@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rove_core.errors import ConfigError
 from rove_core.keys import KeyStore
 from rove_core.robot import load_robot
+from rove_sim.labels import LabelNoise
 from rove_sim.operators.exo import SimulatedExo
 from rove_sim.operators.person import NEUTRAL, PELVIS_HEIGHT, Eyes, ScriptedPerson, Seen
 from rove_sim.operators.watching import TakeoverRule
@@ -39,6 +40,7 @@ class PersonArgs:
         hands: ``right`` or ``both``.
         skill: expert, skilled or novice.
         device: ``headset``, or ``exo``: a suit with gloves that measures joints.
+        labels: how unreliable the person's marks are.
     """
 
     address: str = "tcp://127.0.0.1:7447"
@@ -54,6 +56,7 @@ class PersonArgs:
     hands: str = "right"
     skill: str = "skilled"
     device: str = "headset"
+    labels: LabelNoise = field(default_factory=LabelNoise)
 
 
 def make_person(args: PersonArgs) -> ScriptedPerson:
@@ -75,6 +78,7 @@ def make_person(args: PersonArgs) -> ScriptedPerson:
         recover_s=args.recover,
         hands=args.hands,
         absolute=args.device == EXO,
+        labels=args.labels,
     )
 
 
