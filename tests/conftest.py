@@ -21,3 +21,12 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     if wanted and collection_path.name.startswith("test_"):
         return "mark.graph" not in collection_path.read_text() or None
     return None
+
+
+# A module runs on one core: the longest begin first, or one core waits for the other at the end.
+LONGEST = ("test_recorder.py", "test_profile_cli.py", "test_pure_faults.py", "test_collect.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the tests of the longest modules first."""
+    items.sort(key=lambda item: item.path.name not in LONGEST)
