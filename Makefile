@@ -25,11 +25,11 @@ demo: ## the whole loop once: episodes, learning, push, episodes, report (about 
 
 test: ## the test suite
 	@.ci/setup full
-	@$(PYTHON_VENV) -m pytest -m "not full" $(ARGS)
+	@$(PYTHON_VENV) -m tests -m "not full" $(ARGS)
 
 test-all: ## the test suite with the whole campaigns that `make test` samples
 	@.ci/setup full
-	@$(PYTHON_VENV) -m pytest $(ARGS)
+	@$(PYTHON_VENV) -m tests $(ARGS)
 
 faults: ## fifty faults against the running graph: a table, and build/faults.json
 	@.ci/setup full

@@ -10,7 +10,7 @@ from pathlib import Path
 # Fast DDS derives its ports from the domain; up to 101 they stay below Linux's ephemeral ports.
 LARGEST = 101
 FOLDER = Path(tempfile.gettempdir()) / f"rove-test-domains-{os.getuid()}"
-_held: list[int] = []
+_held: dict[int, int] = {}  # domain -> lock
 
 
 def claim_domain() -> int:
@@ -30,6 +30,11 @@ def claim_domain() -> int:
         except BlockingIOError:
             os.close(lock)
             continue
-        _held.append(lock)
+        _held[domain] = lock
         return domain
     raise RuntimeError(f"all {LARGEST} ROS domains are in use: see {FOLDER}")
+
+
+def claimed() -> list[int]:
+    """Return the domains that this process claimed."""
+    return list(_held)

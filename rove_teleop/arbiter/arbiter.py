@@ -6,12 +6,13 @@ to the decision's reason.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from rove_core.action import NS
 from rove_core.arrays import FloatArray
 from rove_core.provenance import Provenance
 from rove_core.robot.spec import RobotSpec
+from rove_teleop.arbiter.changing import changed
 from rove_teleop.arbiter.command_filter import LEAD, CommandFilter
 from rove_teleop.arbiter.decision import Decision
 from rove_teleop.arbiter.handover import Handover, HandoverMeter
@@ -93,7 +94,7 @@ class Arbiter:
             now: monotonic s.
         """
         command = self._filter
-        inputs = replace(inputs, command=command.position, command_speed=command.speed)
+        inputs = changed(inputs, command=command.position, command_speed=command.speed)
         self._state, decision = step(self._state, inputs, now)
         dt = 0.0 if self._ros_ns is None else (inputs.ros_ns - self._ros_ns) / NS
         self._ros_ns = inputs.ros_ns
@@ -101,9 +102,9 @@ class Arbiter:
             command.anchor(decision.anchor)
         elif command.position is not None:
             command.step(decision.wanted, dt, decision.wanted_velocity)
-            if command.held_back:
-                why = f"{decision.reason}; held back: {', '.join(command.held_back)}"
-                decision = replace(decision, reason=why)
+            if held := command.held_back:
+                why = f"{decision.reason}; held back: {', '.join(held)}"
+                decision = changed(decision, reason=why)
         anchored = decision.anchor is not None
         handovers = self._meter.watch(decision, command.position, inputs.ros_ns, anchored)
         if command.position is None:

@@ -31,7 +31,8 @@ from ruckig import (
 from rove_core.arrays import FloatArray, frozen_floats
 from rove_core.errors import ConfigError, ContractError
 from rove_core.robot.spec import RobotSpec
-from rove_teleop.arbiter.room import BoolArray, Room
+from rove_teleop.arbiter.lookout import Lookout
+from rove_teleop.arbiter.room import BoolArray, Indices, Room
 
 LEAD = 0.7
 """Part of the braking distance that the filter aims ahead. On a sine of 0.5 Hz and 0.3 rad, 1.0
@@ -46,20 +47,13 @@ _NOTHING = 1e-10
 """rad/s and rad/s2 that count as zero: the solver fails on speeds like 1e-50."""
 
 
-STRAIGHT = 0.005
-"""m of slack, at most, that a halt leaves where it is looked at: the way of a hand bends by less
-between two looks when all joints of an arm brake from full speed."""
-
-BEND = 0.5
-"""Part of the bound on a halt's way that it leaves at most: a slow one hardly bends."""
-
-PARTS = (0.13, 0.29, 0.5)
-"""Of a halt's time, when a quarter, a half and three quarters of its way lie behind; there it is
-looked at besides its end, for a hand that passes is nearest somewhere on the way."""
-
 CLEAR = 0.01
 """m of slack from which a requirement that held joints back is done with: clearly more than where
 they are stopped, so that they do not start and brake in turns."""
+
+BENT = 0.005
+"""rad by which joints may have turned since slopes were measured that tell which joints to hold;
+slopes choose, they do not decide: the step that they lead to is looked at."""
 
 RETRIES = 4
 """Sets of joints that are tried to be held before everything brakes."""
@@ -105,15 +99,22 @@ class CommandFilter:
             task.max_jerk = spec.jerk.tolist()
         self._stop.control_interface = ControlInterface.Velocity
         self._room = room
+        self._lookout = Lookout(room) if room is not None else None
         self._p: list[float] | None = None
         self._v: list[float] = [0.0] * n
         self._a: list[float] = [0.0] * n
         self._position: FloatArray | None = None
         self._halted = 0.0  # s of the halt that were used up
         self._rest = np.zeros(n)  # where it ends
-        self._looked, self._slack = np.zeros(n), np.zeros(0)  # the last posture looked at
         self._held: BoolArray = np.zeros(n, dtype=bool)
-        self._tight: BoolArray = np.zeros(0, dtype=bool)  # requirements that hold joints back
+        # Requirements that hold joints back.
+        self._tight: BoolArray = np.zeros(len(room.names) if room is not None else 0, dtype=bool)
+        self._slopes: FloatArray = np.zeros(
+            (0, n)
+        )  # m/rad of ``_sloping``, where the halt ended then
+        self._sloping, self._sloped_at = np.zeros(0, dtype=np.intp), np.zeros(n)
+        self._slope_joints: BoolArray = np.zeros(n, dtype=bool)
+        self._told: tuple[str, ...] = ()
         self.failures = 0
         """Plans that the solver refused; such a tick brakes instead."""
 
@@ -140,9 +141,7 @@ class CommandFilter:
     @property
     def held_back(self) -> tuple[str, ...]:
         """Names of the requirements that keep joints from their target now."""
-        if self._room is None or not self._held.any():
-            return ()
-        return tuple(self._room.names[i] for i in np.flatnonzero(self._tight))
+        return self._told
 
     def anchor(self, position: FloatArray) -> None:
         """Restart at rest from ``position`` (N,) rad as measured, moved inside the limits.
@@ -160,10 +159,9 @@ class CommandFilter:
         self._v, self._a = [0.0] * self._size, [0.0] * self._size
         self._rest = np.array(self._position)
         self._halted = np.inf
-        self._held[:] = False
-        if self._room is not None:
-            self._looked, self._slack = self._rest, self._room.slack(self._rest)
-            self._tight = np.zeros(len(self._slack), dtype=bool)
+        self._release()
+        if self._lookout is not None:
+            self._lookout.anchor(self._rest)
 
     def step(
         self, target: FloatArray | None, dt: float, velocity: FloatArray | None = None
@@ -185,52 +183,64 @@ class CommandFilter:
             return self._position
         dt = min(dt, self._longest)
         if target is None:
-            self._held[:] = False
-            self._tight[:] = False
-        elif self._approach(self._aim(target, velocity), dt):
-            return self._position
-        return self._brake(dt)
+            self._release()
+        stepped = target is not None and self._approach(self._aim(target, velocity), dt)
+        if not stepped:
+            self._brake(dt)
+        self._told = ()
+        if self._room is not None and self._held.any():
+            self._told = tuple(self._room.names[i] for i in np.flatnonzero(self._tight))
+        return self._position
 
-    def _brake(self, dt: float) -> FloatArray:
+    def _release(self) -> None:
+        """Nothing holds joints back any more."""
+        self._held[:] = False
+        self._tight[:] = False
+        self._told = ()
+
+    def _brake(self, dt: float) -> None:
         """Go on by the halt that was looked at before."""
-        assert self._position is not None
         if self._halted < self._halt.duration:
             self._halted += dt
-            self._move(*self._halt.at_time(self._halted))
-        return self._position
+            position, velocity, faster = self._halt.at_time(self._halted)
+            self._move(position, _clean(velocity), _clean(faster))
 
     def _move(self, position: list[float], velocity: list[float], faster: list[float]) -> None:
         # The planner ends some 1e-9 rad beyond its target; a robot refuses what is past a limit.
-        self._position = np.clip(position, self._lower, self._upper)
+        self._position = np.minimum(np.maximum(position, self._lower), self._upper)
         self._position.setflags(write=False)
-        self._p = position
-        self._v = [0.0 if abs(v) < _NOTHING else v for v in velocity]
-        self._a = [0.0 if abs(a) < _NOTHING else a for a in faster]
+        self._p, self._v, self._a = position, velocity, faster
 
     def _aim(self, target: FloatArray, velocity: FloatArray | None) -> FloatArray:
         aim = target
         if velocity is not None and self._lead:
             aim = target + self._lead * self.braking_distance(velocity)
-        aimed: FloatArray = np.clip(aim, self._lower, self._upper)
+        aimed: FloatArray = np.minimum(np.maximum(aim, self._lower), self._upper)
         return aimed
 
     def _approach(self, aim: FloatArray, dt: float) -> bool:
         """Take a step towards (N,) rad by the joints that are free to; False: none was found."""
         if self._held.any():
             self._let_go(aim)
+        self._at(self._to, self._p, self._v, self._a)
         for _ in range(RETRIES):
             # A joint that is held goes where its halt ends: braking is the quickest way to there.
             goal = np.where(self._held, self._rest, aim)
             self._to.target_position = goal.tolist()
-            if not self._solve(self._to, self._p, self._v, self._a, self._plan):
+            if not self._solve(self._to, self._plan):
                 return False
             position, velocity, faster = self._plan.at_time(dt)
-            if not self._solve(self._stop, position, velocity, faster, self._next_halt):
+            velocity, faster = _clean(velocity), _clean(faster)
+            self._at(self._stop, position, velocity, faster)
+            if not self._solve(self._stop, self._next_halt):
                 return False
-            rest = np.array(self._next_halt.at_time(self._next_halt.duration)[0])
-            bad = self._look(position, rest)
+            halt = self._next_halt
+            rest = np.array(halt.at_time(halt.duration)[0])
+            bad = None
+            if self._lookout is not None:
+                bad = self._lookout.broken(np.array(position), rest, self._halting)
             if bad is None:
-                self._halt, self._next_halt = self._next_halt, self._halt
+                self._halt, self._next_halt = halt, self._halt
                 self._halted, self._rest = 0.0, rest
                 self._move(position, velocity, faster)
                 return True
@@ -241,45 +251,40 @@ class CommandFilter:
         self._held[:] = True
         return False
 
-    def _look(self, begin: list[float], rest: FloatArray) -> BoolArray | None:
-        """Return which requirements (C,) the next halt does not keep; None: it keeps all.
-
-        Args:
-            begin, rest: (N,) rad, where it begins and ends; joints do not turn back on it.
-        """
-        room = self._room
-        if room is None:
-            return None
-        stopping = room.reach(np.abs(rest - begin))
-        need = np.minimum(STRAIGHT, BEND * stopping)
-        way = np.maximum(np.abs(rest - self._looked), np.abs(begin - self._looked))
-        if (self._slack - room.reach(way) >= need).all():
-            return None
-        slack = least = room.slack(rest)
-        if (slack - stopping < need).any():
-            for part in PARTS:
-                here = self._next_halt.at_time(part * self._next_halt.duration)[0]
-                least = np.minimum(least, room.slack(np.array(here)))
-        # Below what is asked it may only gain; round-off must not count as a loss.
-        bad: BoolArray = np.less(least, np.minimum(need, self._slack) - _NOTHING)
-        if bad.any():
-            return bad
-        self._looked, self._slack = rest, slack
-        return None
+    def _halting(self, part: float) -> FloatArray:
+        """Return where the next halt is, (N,) rad, after a part of its time."""
+        return np.array(self._next_halt.at_time(part * self._next_halt.duration)[0])
 
     def _let_go(self, aim: FloatArray) -> None:
         """Hold only what goes on to make a requirement worse that is near where it is stopped."""
+        assert self._lookout is not None
+        self._tight &= self._lookout.slack < CLEAR
+        rows = np.flatnonzero(self._tight)
+        if not np.array_equal(rows, self._sloping) or self._turned() > BENT:
+            self._measure_slopes(rows)
+        self._held = self._losing(aim - self._rest)
+
+    def _turned(self) -> float:
+        """Return how far joints that matter to the slopes have turned since they were measured."""
+        away = np.abs(self._rest - self._sloped_at)
+        away *= self._slope_joints
+        return float(away.max())
+
+    def _measure_slopes(self, rows: Indices) -> None:
         assert self._room is not None
-        self._tight &= self._room.slack(self._rest) < CLEAR
-        self._held = self._worse(self._tight, aim - self._rest)
+        self._slopes = self._room.gradients(self._rest, rows)
+        self._sloping, self._sloped_at = rows, self._rest
+        matter: BoolArray = np.any(self._room.moved_by[rows], axis=0)
+        self._slope_joints = matter
 
     def _worse(self, requirements: BoolArray, way: FloatArray) -> BoolArray:
         """Return which joints (N,) make some requirements (C,) worse by a way of (N,) rad."""
-        assert self._room is not None
-        rows = np.flatnonzero(requirements)
-        slopes = self._room.gradients(self._rest, rows)
-        worse: BoolArray = np.any(slopes * way < -_NOTHING, axis=0)
-        return worse
+        self._measure_slopes(np.flatnonzero(requirements))
+        return self._losing(way)
+
+    def _losing(self, way: FloatArray) -> BoolArray:
+        losing: BoolArray = np.any(self._slopes * way < -_NOTHING, axis=0)
+        return losing
 
     def braking_distance(self, velocity: FloatArray) -> FloatArray:
         """Return the signed (N,) rad from passing at ``velocity`` (N,) rad/s to rest.
@@ -292,17 +297,17 @@ class CommandFilter:
         long = v * (v * self._per_twice_acceleration + self._half_ramp)
         return np.copysign(np.where(v <= self._ramp_speed, short, long), velocity)
 
-    def _solve(
+    def _at(
         self,
         task: InputParameter,
         position: list[float] | None,
         velocity: list[float],
         acceleration: list[float],
-        plan: Trajectory,
-    ) -> bool:
+    ) -> None:
         task.current_position = position
-        task.current_velocity = [0.0 if abs(v) < _NOTHING else v for v in velocity]
-        task.current_acceleration = [0.0 if abs(a) < _NOTHING else a for a in acceleration]
+        task.current_velocity, task.current_acceleration = velocity, acceleration
+
+    def _solve(self, task: InputParameter, plan: Trajectory) -> bool:
         try:
             result = self._ruckig.calculate(task, plan)
         except RuckigError:  # a corner of its arithmetic, about once in 10^6 plans of a joint
@@ -311,3 +316,8 @@ class CommandFilter:
             self.failures += 1
             return False
         return True
+
+
+def _clean(speeds: list[float]) -> list[float]:
+    """Return speeds or accelerations in which what counts as zero is zero."""
+    return [0.0 if -_NOTHING < s < _NOTHING else s for s in speeds]

@@ -10,6 +10,7 @@ import numpy as np
 from rove_core.action import NS
 from rove_core.arrays import FloatArray
 from rove_core.vocabulary import Mode, Stage
+from rove_teleop.arbiter.changing import changed
 from rove_teleop.arbiter.inputs import OperatorSample, TargetSample
 from rove_teleop.arbiter.state import Hand
 from rove_teleop.arbiter.transitions import Event
@@ -47,7 +48,7 @@ def take_joints(turn: Turn) -> None:
     if old is not None:
         leap = float(np.abs(sample.position - old.position).max())
         turn.jumped = leap > turn.timeouts.discontinuity
-    turn.body = replace(turn.body, joints=sample, seen=turn.now)
+    turn.body = changed(turn.body, joints=sample, seen=turn.now)
 
 
 def take_chunks(turn: Turn) -> None:

@@ -61,22 +61,29 @@ class Lease:
     streams: tuple[Stream, ...] = ()
 
 
+OVERTAKEN = 16
+"""Frames of a stream that flows by which one may come late and just be refused. A device that
+connects anew counts from 1: it is further behind, or its stream stands still for a moment."""
+
+
 def observe(
     lease: Lease, operator_id: str, sequence: int, now: float, timeouts: Timeouts
 ) -> tuple[Lease, bool, bool]:
     """Count a frame towards its operator's proof of life.
 
     Returns:
-        the lease, whether the frame is a duplicate, whether it opens a new connection.
+        the lease, whether the frame is a duplicate or was overtaken by newer ones, whether it
+        opens a new connection.
     """
     old = next((s for s in lease.streams if s.operator_id == operator_id), None)
     if old is None:
         streams = (*lease.streams, Stream(operator_id, sequence, now, now))[-MOST_STREAMS:]
         return replace(lease, streams=streams), False, False
-    if sequence == old.sequence:
+    fresh = now - old.seen <= timeouts.operator_frame
+    if sequence == old.sequence or (fresh and 0 < old.sequence - sequence <= OVERTAKEN):
         return lease, True, False
     reconnected = sequence < old.sequence
-    if reconnected or now - old.seen > timeouts.operator_frame:
+    if reconnected or not fresh:
         new = Stream(operator_id, sequence, now, now, barred=old.barred)
     else:
         new = _longer(old, sequence, now, timeouts)

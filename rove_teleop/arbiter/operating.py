@@ -28,7 +28,7 @@ def take_frames(turn: Turn) -> None:
             turn.lease, frame.operator_id, frame.sequence, turn.now, turn.timeouts
         )
         if duplicate:
-            turn.reject("frame: duplicate")
+            turn.reject("frame: duplicate or overtaken")
             continue
         if reconnected and frame.operator_id == turn.lease.holder:
             turn.hand = Hand()

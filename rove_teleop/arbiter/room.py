@@ -16,12 +16,14 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
-from rove_teleop.retarget.body.collision import RESERVE, Collisions
-from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration, placements
+from rove_teleop.retarget.body.collision import RESERVE, Collisions, moment
+from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration
+from rove_teleop.retarget.model import placements
 
 BoolArray = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
 AXES = ("x", "y", "z")
-DIFFERENCE = 1e-4  # rad
+FACES = 2 * len(AXES)
 
 
 class Room:
@@ -32,6 +34,8 @@ class Room:
 
     Attributes:
         names: (C,) requirements, for people.
+        moving: (M,) indices in the spec of the joints that matter to any requirement.
+        levers: (C, M) m by which no rad of such a joint can make a slack smaller than by that.
         moved_by: (C, N) whether a joint of the spec moves what the requirement is about.
         left_out: names of those that ``ready`` does not keep.
 
@@ -40,65 +44,82 @@ class Room:
     """
 
     def __init__(self, spec: RobotSpec) -> None:
-        self._configuration = configuration = Configuration(spec)
+        roles = list(spec.workspace)
+        links = [spec.frames[role] for role in roles]
+        self._configuration = configuration = Configuration(spec, links)
         self._collisions = Collisions(configuration)
         self._q = np.array(configuration.q)
-        joint, offset = configuration.frame(spec.frames["pelvis"])
-        pelvis = configuration.data.oMi[joint] * offset
-        self._pelvis_turn, self._pelvis_place = pelvis.rotation, pelvis.translation
-        self._frames = [configuration.frame(spec.frames[role]) for role in spec.workspace]
-        self._carriers = np.array([joint for joint, _ in self._frames], dtype=np.intp)
-        self._offsets = np.array([offset.translation for _, offset in self._frames])
-        self._turns, self._places = placements(self._collisions.looked_at.oMi)
-        boxes = spec.workspace.values()
-        self._lower = np.array([box.lower for box in boxes]).reshape(-1, 3)
-        self._upper = np.array([box.upper for box in boxes]).reshape(-1, 3)
-        self._levers = np.zeros((len(self._frames), configuration.size - BASE))
-        for row, (joint, offset) in zip(self._levers, self._frames, strict=True):
-            _fill_levers(row, configuration.model, joint, offset)
+        self._joints = self._q[BASE_Q:]
+        pelvis = configuration.pose(spec.frames["pelvis"])  # constant: nothing moves it here
+        self._model, self._data = configuration.model, self._collisions.looked_at
+        _, places = placements(self._data.oMf)
+        self._links = [self._model.getFrameId(f"rove_{i}") for i in range(len(roles))]
+        self._places = places[len(places) - len(roles) :]
         pairs = spec.collision.pairs
         self.names = (
             *(f"{pair.first} near {pair.second}" for pair in pairs),
-            *(f"{role} at {side} {axis} of the workspace" for role in spec.workspace
+            *(f"{role} at {side} {axis} of the workspace" for role in roles
               for side in ("lower", "upper") for axis in AXES),
         )  # fmt: skip
-        moving = np.concatenate(
-            [self._collisions.moved_by, np.repeat(self._levers > 0.0, 2 * len(AXES), axis=0)]
-        )
+        # A face is a plane: its slack is normal . place - offset.
+        self._normals = np.concatenate([pelvis.rotation.T, -pelvis.rotation.T])
+        levers = np.zeros((len(roles), configuration.size - BASE))
+        for row, link in zip(levers, links, strict=True):
+            _fill_levers(row, configuration.model, *configuration.frame(link))
+        walls = np.repeat(levers, FACES, axis=0)
+        joints = np.pad(walls > 0.0, ((0, 0), (BASE, 0)))
+        self._masks = np.concatenate([self._collisions.masks, joints])
+        self.moving: Indices = configuration.moving
+        self.levers: FloatArray = np.concatenate([self._collisions.levers, walls])
         self.moved_by: BoolArray = np.zeros((len(self.names), spec.size), dtype=bool)
-        self.moved_by[:, configuration.moving] = moving
-        self._extra = np.zeros(len(self.names))
+        self.moved_by[:, self.moving] = np.concatenate([self._collisions.moved_by, walls > 0.0])
+        self._offsets = np.full(len(self.names), -RESERVE)
+        for box, wall in zip(
+            spec.workspace.values(), self._offsets[len(pairs) :].reshape(-1, FACES), strict=True
+        ):
+            wall[:] = self._normals @ pelvis.translation
+            wall += np.concatenate([box.lower, -np.asarray(box.upper)])
         unkept = self.slack(spec.ready) < 0.0
-        self._extra[unkept] = np.inf
+        self._offsets[unkept] = -np.inf
         self.left_out = tuple(self.names[i] for i in np.flatnonzero(unkept))
 
     def slack(self, position: FloatArray) -> FloatArray:
         """Return the (C,) m by which each requirement is met at (N,) rad; negative: it is not."""
-        self._q[BASE_Q:] = position[self._configuration.moving]
-        apart = self._collisions.look_at(self._q) + RESERVE
-        if not self._frames:
-            return apart + self._extra
-        turns = self._turns[self._carriers]
-        places = self._places[self._carriers] + np.einsum("fij,fj->fi", turns, self._offsets)
-        places = (places - self._pelvis_place) @ self._pelvis_turn
-        walls = np.concatenate([places - self._lower, self._upper - places], axis=1)
-        return np.concatenate([apart, walls.ravel()]) + self._extra
-
-    def gradients(self, position: FloatArray, rows: npt.NDArray[np.intp]) -> FloatArray:
-        """Return the (len(rows), N) m/rad by which joints change some slacks at (N,) rad."""
-        found = np.zeros((len(rows), len(position)))
-        here = self.slack(position)
-        pairs = rows < self._collisions.count
-        if pairs.any():
-            slopes = self._collisions.gradients(rows[pairs], there=True)
-            found[np.ix_(pairs, self._configuration.moving)] = slopes[:, BASE:]
-        walls = rows[~pairs]  # by differences: six rows a wrist, asked for when one is reached
-        moved = np.array(position)
-        for joint in np.flatnonzero(self.moved_by[walls].any(axis=0)):
-            moved[joint] += DIFFERENCE
-            found[~pairs, joint] = (self.slack(moved)[walls] - here[walls]) / DIFFERENCE
-            moved[joint] = position[joint]
+        position.take(self.moving, out=self._joints, mode="clip")
+        found = np.empty(len(self._offsets))
+        count = self._collisions.count
+        found[:count] = self._collisions.look_at(self._q)
+        if self._links:
+            for link in self._links:
+                pin.updateFramePlacement(self._model, self._data, link)
+            found[count:] = (self._places @ self._normals.T).ravel()
+        found -= self._offsets
         return found
+
+    def gradients(self, position: FloatArray, rows: Indices) -> FloatArray:
+        """Return the (len(rows), N) m/rad by which joints change some slacks at (N,) rad.
+
+        Args:
+            position: (N,) rad.
+            rows: increasing; which requirements.
+        """
+        found = np.zeros((len(rows), len(position)))
+        if not len(rows):
+            return found
+        if not np.array_equal(position[self.moving], self._joints):  # looked there last
+            self.slack(position)
+        pin.computeJointJacobians(self._model, self._data)
+        slopes = np.array([self._wrench(row) for row in rows.tolist()]) @ self._data.J
+        slopes *= self._masks[rows]
+        found[:, self.moving] = slopes[:, BASE:]
+        return found
+
+    def _wrench(self, row: int) -> list[float]:
+        wall = row - self._collisions.count
+        if wall < 0:
+            return self._collisions.wrench(row)
+        place, face = divmod(wall, FACES)  # as for a pair, at the place that is before the wall
+        return moment(*self._normals[face].tolist(), *self._places[place].tolist())
 
     def reach(self, way: FloatArray) -> FloatArray:
         """Return the (C,) m that no slack can lose on a way of (N,) rad, each joint turning so far.
@@ -106,10 +127,8 @@ class Room:
         Args:
             way: not negative.
         """
-        turned = way[self._configuration.moving]
-        return np.concatenate(
-            [self._collisions.reach(turned), np.repeat(self._levers @ turned, 2 * len(AXES))]
-        )
+        lost: FloatArray = self.levers @ way[self.moving]
+        return lost
 
 
 def _fill_levers(row: FloatArray, model: pin.Model, joint: int, offset: pin.SE3) -> None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from rove_core.action import NS
 from rove_core.vocabulary import Button, Mode
+from rove_teleop.arbiter.changing import changed
 from rove_teleop.arbiter.heartbeat import hear, renew
 from rove_teleop.arbiter.inputs import EmergencyStop
 from rove_teleop.arbiter.operating import OPERATED
@@ -31,7 +32,7 @@ def watch_clocks(turn: Turn) -> None:
                 _leap(turn, f"the clock stepped back by {-gained:.2f} s")
             elif gained - gap > turn.timeouts.clock_ahead:
                 _leap(turn, f"the clock leapt ahead by {gained:.2f} s")
-    turn.body = replace(turn.body, tick=now, ros_ns=turn.ros_ns)
+    turn.body = changed(turn.body, tick=now, ros_ns=turn.ros_ns)
 
 
 def _leap(turn: Turn, reason: str) -> None:

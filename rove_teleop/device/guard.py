@@ -79,7 +79,9 @@ class GuardedMotion:
         body, moving = self._body, self._body.moving
         dt = min(dt, LONGEST_STEP)
         way = goal[moving] - body.joints
-        wanted = dt * fastest_to_stop_at(way, self._velocity, self._acceleration, dt)
+        wanted = np.empty_like(way)
+        fastest_to_stop_at(way, self._velocity, self._acceleration, dt, wanted)
+        wanted *= dt
         low, high = (bound[BASE:] for bound in self._limits.bounds(dt))
         still = ~free[moving]
         low[still] = high[still] = wanted[still] = 0.0

@@ -8,6 +8,7 @@ import numpy as np
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
+from rove_teleop.retarget.compiled import compiled
 
 
 def yaw_of(head: pin.SE3) -> float:
@@ -83,7 +84,45 @@ class Clutches:
     def targets(self, places: FloatArray, turns: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return (k, 3) m and (k, 3, 3), in the floor frame, of the first k parts' places and turns
         in the operator's frame; see ``Clutch.target``."""
-        k = len(places)
-        moved = np.matmul(self._scaled[:k], places[:, :, None])[:, :, 0]
-        moved += self._offset[:k]
-        return moved, self._before[:k] @ turns @ self._after[:k]
+        moved, turned = np.empty_like(places), np.empty_like(turns)
+        _targets(
+            places, turns, self._scaled, self._offset, self._before, self._after, moved, turned
+        )
+        return moved, turned
+
+
+@compiled(
+    "void(f8[:, ::1], f8[:, :, ::1], f8[:, :, ::1], f8[:, ::1], f8[:, :, ::1], f8[:, :, ::1],"
+    "f8[:, ::1], f8[:, :, ::1])"
+)
+def _targets(
+    places: FloatArray,
+    turns: FloatArray,
+    scaled: FloatArray,
+    offset: FloatArray,
+    before: FloatArray,
+    after: FloatArray,
+    moved: FloatArray,
+    turned: FloatArray,
+) -> None:
+    """Fill in (k, 3) m, s Y' p + o, and (k, 3, 3), Y' R A, of (k, 3) m and (k, 3, 3).
+
+    Args:
+        scaled, before, after: (K, 3, 3), s Y', Y' and A = R_operator_0' Y R_robot. offset: (K, 3).
+    """
+    half = np.empty((3, 3))
+    for k in range(len(places)):
+        for i in range(3):
+            moved[k, i] = offset[k, i]
+            for j in range(3):
+                moved[k, i] += scaled[k, i, j] * places[k, j]
+                value = 0.0
+                for a in range(3):
+                    value += before[k, i, a] * turns[k, a, j]
+                half[i, j] = value
+        for i in range(3):
+            for j in range(3):
+                value = 0.0
+                for a in range(3):
+                    value += half[i, a] * after[k, a, j]
+                turned[k, i, j] = value

@@ -6,7 +6,10 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 
+import numpy as np
+
 from rove_core.arrays import FloatArray
+from rove_teleop.retarget.compiled import compiled
 from rove_teleop.wire.messages import Frame, Pose
 
 MAX_AGE_NS = 200_000_000  # of a frame; older ones say nothing about where the hand is
@@ -65,12 +68,7 @@ class FrameFaults:
         given = [frame.head, frame.left_wrist, frame.right_wrist]
         if frame.left_elbow_tracked or frame.right_elbow_tracked:
             given += [pose for _, pose in _elbows(frame)]
-        total = 0.0
-        for x, y, z, a, b, c, d in given:
-            if not LEAST_SQUARE < a * a + b * b + c * c + d * d < MOST_SQUARE:  # so does a NaN
-                return self._what_is_wrong(frame)
-            total += x + y + z
-        if not math.isfinite(total):
+        if not _fit(np.array(given, dtype=np.float64)):
             return self._what_is_wrong(frame)
         if before is not None and stamp_ns < before:
             return self.count("time backwards", "time of the frames runs backwards")
@@ -108,13 +106,13 @@ class FrameFaults:
 
     def _leap(self, part: str, before: Pose, now: Pose) -> str:
         lost = max(0.0, self.elapsed - FRAME_S)
-        leap = math.dist(before[:3], now[:3])
+        x, y, z, a, b, c, d = before
+        u, v, w, e, f, g, h = now
         what = part if part == "head" else f"{part} wrist"
+        leap = math.sqrt((u - x) ** 2 + (v - y) ** 2 + (w - z) ** 2)
         if leap > LEAP_M + LEAP_M_S * lost:
             return self.count("leap", f"{what} leapt {leap:.2f} m in one frame")
         # Half the angle between two quaternions of either sign.
-        _, _, _, a, b, c, d = before
-        _, _, _, e, f, g, h = now
         angle = 2.0 * math.acos(min(1.0, abs(a * e + b * f + c * g + d * h)))
         if angle > LEAP_RAD + LEAP_RAD_S * lost:
             return self.count("turn", f"{what} turned {angle:.2f} rad in one frame")
@@ -130,3 +128,16 @@ def _elbows(frame: Frame) -> list[tuple[str, Pose]]:
 
 def _finite(values: FloatArray) -> bool:
     return math.isfinite(values @ values)
+
+
+@compiled("b1(f8[:, ::1])")
+def _fit(poses: FloatArray) -> bool:
+    """Tell whether (k, 7) poses are finite and have unit quaternions."""
+    total, fit = 0.0, True
+    for k in range(len(poses)):
+        square = 0.0
+        for i in range(3, 7):
+            square += poses[k, i] * poses[k, i]
+        fit = fit and LEAST_SQUARE < square < MOST_SQUARE  # a NaN is not
+        total += poses[k, 0] + poses[k, 1] + poses[k, 2]
+    return fit and math.isfinite(total)

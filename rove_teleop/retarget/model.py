@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
-from rove_core.errors import ConfigError
+from rove_core.errors import ConfigError, RoveError
 from rove_core.robot import RobotSpec
 from rove_teleop.wire.messages import Pose
 
@@ -198,3 +198,25 @@ def to_transform(pose: Pose) -> pin.SE3:
 def angle_between(a: pin.SE3, b: pin.SE3) -> float:
     """Return the angle of the rotation from ``a`` to ``b``, rad, 0..pi."""
     return float(np.linalg.norm(pin.log3(a.rotation.T @ b.rotation)))
+
+
+def placements(frames: Sequence[pin.SE3]) -> tuple[FloatArray, FloatArray]:
+    """Return views of the rotations, (n, 3, 3), and translations, (n, 3), of pinocchio's frames.
+
+    pinocchio keeps them in one block, but hands them out one by one at 1 us each.
+
+    Raises:
+        RoveError: it keeps them otherwise.
+    """
+    count = len(frames)
+    rotation, place = frames[0].rotation, frames[0].translation
+    starts = [
+        [frames[i].rotation.ctypes.data, frames[i].translation.ctypes.data] for i in range(count)
+    ]
+    steps = np.diff(np.array(starts), axis=0)
+    if not (steps == steps[0, 0]).all():
+        raise RoveError("pinocchio keeps frames otherwise than in one evenly spaced block")
+    step = int(steps[0, 0])
+    rotations = np.lib.stride_tricks.as_strided(rotation, (count, 3, 3), (step, *rotation.strides))
+    places = np.lib.stride_tricks.as_strided(place, (count, 3), (step, *place.strides))
+    return rotations, places

@@ -2,23 +2,46 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
 
 from rove_core.arrays import FloatArray
+from rove_teleop.retarget.compiled import compiled
 
 SLOWEST_S = 0.05  # of a step; a longer gap is bridged in one such step
 
 
+@compiled("void(f8[::1], f8[::1], f8[::1], f8, f8[::1])")
 def fastest_to_stop_at(
-    way: FloatArray, velocity: FloatArray, acceleration: FloatArray, dt: float
-) -> FloatArray:
-    """Return the (n,) rad/s of a step of ``dt`` s after which one can still stop at the end of a
+    way: FloatArray, velocity: FloatArray, acceleration: FloatArray, dt: float, wanted: FloatArray
+) -> None:
+    """Fill in the (n,) rad/s of a step of ``dt`` s after which one can still stop at the end of a
     way, (n,) rad, and which goes there in one step where it is short enough; see ``MotionLimit``.
     """
-    fastest = acceleration * (np.sqrt(dt * dt + 2.0 * np.abs(way) / acceleration) - dt)
-    wanted: FloatArray = np.copysign(np.minimum(fastest, velocity), way)
-    return wanted
+    for j in range(len(way)):
+        a = acceleration[j]
+        fastest = a * (math.sqrt(dt * dt + 2.0 * abs(way[j]) / a) - dt)
+        wanted[j] = math.copysign(min(fastest, velocity[j]), way[j])
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8)")
+def _step(
+    position: FloatArray,
+    speed: FloatArray,
+    target: FloatArray,
+    velocity: FloatArray,
+    acceleration: FloatArray,
+    dt: float,
+) -> None:
+    """Move positions, (n,) rad, and speeds, (n,) rad/s, by one step of ``MotionLimit``."""
+    wanted = np.empty(len(position))
+    fastest_to_stop_at(target - position, velocity, acceleration, dt, wanted)
+    for j in range(len(position)):
+        change = acceleration[j] * dt
+        speed[j] = min(max(wanted[j], speed[j] - change), speed[j] + change)
+        position[j] += speed[j] * dt
 
 
 class MotionLimit:
@@ -57,11 +80,8 @@ class MotionLimit:
         if dt <= 0.0:
             return self.position
         dt = min(dt, SLOWEST_S)
-        most = self._acceleration
-        wanted = fastest_to_stop_at(target - self.position, self._velocity, most, dt)
-        change = most * dt
-        self.speed = np.minimum(np.maximum(wanted, self.speed - change), self.speed + change)
-        self.position = self.position + self.speed * dt
+        self.position, self.speed = self.position.copy(), self.speed.copy()
+        _step(self.position, self.speed, target, self._velocity, self._acceleration, dt)
         return self.position
 
     @property

@@ -1,8 +1,7 @@
-"""The arbiter's 200 Hz loop as a real process: CPU and jitter, and memory over two minutes."""
+"""The arbiter's 200 Hz loop as a real process: CPU and jitter."""
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 import os
@@ -10,17 +9,14 @@ import statistics
 import subprocess
 import sys
 import time
-import tracemalloc
 from collections.abc import Iterator
 
 import numpy as np
 
 from rove_core.action import ActionChunk
 from rove_core.robot import load_robot
-from rove_core.vocabulary import Mode
 from tests.bench.result import Result
 from tests.domains import claim_domain
-from tests.faults.plant import Plant
 
 ROUNDS, SECONDS = 3, 4.0
 JOINT_STATES_HZ = 500
@@ -92,22 +88,6 @@ def bench_executor() -> Iterator[Result]:
     for what in ("p50_ms", "p99_ms"):
         ours, plain = middle("events", what), middle("single", what)
         yield Result(f"arbiter_loop_wakeup_{what[:3]}", ours, "ms", plain, math.inf)
-
-
-def bench_heap() -> Iterator[Result]:
-    """Heap of the driving arbiter after two minutes of virtual time, less after one."""
-    spec = load_robot("g1_dex3")
-    plant = Plant(spec, np.random.default_rng(1))
-    plant.reach(Mode.AUTONOMOUS)
-    tracemalloc.start()
-    sizes = []
-    for _ in range(2):
-        for _ in range(12_000):  # a minute
-            plant.tick()
-        gc.collect()
-        sizes.append(tracemalloc.get_traced_memory()[0])
-    tracemalloc.stop()
-    yield Result("arbiter_heap_growth", float(sizes[1] - sizes[0]), "bytes", math.nan, 65_536.0)
 
 
 if __name__ == "__main__":

@@ -170,7 +170,11 @@ def bench_speed() -> Iterator[Result]:
 
 
 def bench_tracking() -> Iterator[Result]:
-    """Mean errors of the wrists over those of the best reference."""
+    """Mean errors of the wrists over those of the best reference.
+
+    The references know no collisions. Without them ours is at 0.05 mm in the fast wave, and an
+    elbow comes 12 mm inside its margin to the trunk; with them it goes around, and lags by 0.3 mm.
+    """
     for script in REACHABLE:
         records = follow(script)
         errors = {name: max(float(np.mean(r.error)), NO_SERVO_M) for name, r in records.items()}

@@ -42,9 +42,9 @@ class Headset:
         assert "error" not in answer, f"{step} {given}: {answer['error']}"
         return answer["ok"]
 
-    def open(self, url: str, headset: bool = True) -> None:
+    def open(self, url: str, headset: bool = True, width: int = 1100, height: int = 900) -> None:
         """Open the page; it has to be a secure context: headsets offer WebXR to no other."""
-        assert self.do("open", url=url, headset=headset, width=1100, height=900)
+        assert self.do("open", url=url, headset=headset, width=width, height=height)
 
     def pair(self, name: str, code: str) -> None:
         """Type name and code."""

@@ -9,7 +9,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import msgspec
+import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parent))
 
@@ -17,7 +19,7 @@ from headset import Headset
 
 from rove_core.vocabulary import Authority, Button, Mode, Stage
 from rove_teleop.webxr.server import PageServer
-from rove_teleop.wire.messages import Frame, Status
+from rove_teleop.wire.messages import Frame, Picture, Status
 
 PATIENCE_S = 60.0
 READY = Status(
@@ -26,6 +28,11 @@ READY = Status(
     head=(0.06, 0.02, 0.47, 0, 0, 0, 1), left_wrist=(0.3, 0.2, 0, 0, 0, 0, 1),
     right_wrist=(0.3, -0.2, 0, 0, 0, 0, 1),
 )  # fmt: skip
+
+SENT_NS = 1_795_709_055_123_456_789
+PICTURE = Picture(
+    "ego", SENT_NS - 1, cv2.imencode(".jpg", np.zeros((48, 64, 3), np.uint8))[1].tobytes()
+)
 
 
 def frame_when(server: PageServer, good: Callable[[Frame], Any]) -> Frame:
@@ -65,6 +72,13 @@ def test_a_headset_pairs_drives_and_goes_to_sleep(tmp_path: Path) -> None:
         assert abs(frame.head[2] - 1.6) < 0.01  # z is up
         assert frame.left_wrist[1] > 0.1 > -0.1 > frame.right_wrist[1]  # y is left
         assert frame.lease == 7
+        # For the latency ledger: a stamp of ns is larger than what a page's numbers hold exactly.
+        server.publish(msgspec.structs.replace(READY, sent_ns=SENT_NS), PICTURE)
+        frame = frame_when(server, lambda f: f.picture_ns)
+        assert frame.picture_ns == PICTURE.stamp_ns
+        frame = frame_when(server, lambda f: abs(f.status_ns - SENT_NS) < 1000)
+        assert 0 < frame.picture_shown_ns <= frame.device_stamp_ns
+        assert 0 < frame.status_heard_ns <= frame.device_stamp_ns
 
         tell(server, page, mode=Mode.ALIGN, reason="ann takes over: align, then squeeze")
         page.until("rove.pulses > 0")

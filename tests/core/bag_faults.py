@@ -167,7 +167,9 @@ class Disk:
         """Make in ``target`` what might be found after the power failed now.
 
         Of what was not forced to the disk each page of a file, its length and each name in a
-        folder is the old one, the new one or, for pages, zeros or noise.
+        folder is the old one, the new one or, for pages, zeros or noise. Bytes that were forced to
+        the disk and are written again as they were stay: a disk that spoils them ("powersafe
+        overwrite" is what SQLite calls the promise that none does) would spoil any growing file.
         """
         target.mkdir()
         self._folder(self.root.stat().st_ino, self.root, target, random)
@@ -215,7 +217,7 @@ class Disk:
             elif random.random() < 0.8:
                 page = before
             else:
-                page = before[:512] + random.bytes(size)
+                page = before + random.bytes(size)
             pages.append(page.ljust(size, b"\0")[:size])
         return b"".join(pages)
 

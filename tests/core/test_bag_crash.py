@@ -267,35 +267,35 @@ def test_the_simulated_disk_forgets(tmp_path):
     assert seen == {"gone", "whole", "short", "zeros", "noise"}
 
 
-def test_a_recovery_survives_a_power_cut() -> None:
+@pytest.mark.parametrize("seed", campaign(12, 200))
+def test_a_recovery_survives_a_power_cut(seed: int) -> None:
     """The power fails during a recovery: a bag or its remains are found, and hold the same."""
-    for seed in range(12):
-        random = np.random.default_rng(seed)
-        with quick_folder() as root:
-            (root / "disk").mkdir()
-            with recorded(root / "disk" / "bag", 4, chunk_seconds=0.1):
-                pass
-            path = root / "disk" / "bag.recording"
-            file = path / "bag_0.mcap"
-            file.write_bytes(file.read_bytes()[:-100])
-            saved = contents(path)
-            disk = Disk(root / "disk")
-            left = int(random.integers(0, 26))
+    random = np.random.default_rng(seed)
+    with quick_folder() as root:
+        (root / "disk").mkdir()
+        with recorded(root / "disk" / "bag", 4, chunk_seconds=0.1):
+            pass
+        path = root / "disk" / "bag.recording"
+        file = path / "bag_0.mcap"
+        file.write_bytes(file.read_bytes()[:-100])
+        saved = contents(path)
+        disk = Disk(root / "disk")
+        left = int(random.integers(0, 26))
 
-            def hook(name, arguments, disk=disk):
-                nonlocal left
-                left -= 1
-                if left < 0:
-                    raise DiedError
-                disk.hook(name, arguments)
+        def hook(name, arguments, disk=disk):
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise DiedError
+            disk.hook(name, arguments)
 
-            try:
-                with hooked(hook):
-                    recover(path)
-            except DiedError:
-                pass
-            disk.cut_power(root / "after", random)
-            after = [*find_bags(root / "after"), *find_incomplete_bags(root / "after")]
-            assert after
-            assert contents(recover(after[0])) == saved
-            assert is_subsequence([p.name for p in (root / "after").iterdir()], ["bag"])
+        try:
+            with hooked(hook):
+                recover(path)
+        except DiedError:
+            pass
+        disk.cut_power(root / "after", random)
+        after = [*find_bags(root / "after"), *find_incomplete_bags(root / "after")]
+        assert after
+        assert contents(recover(after[0])) == saved
+        assert is_subsequence([p.name for p in (root / "after").iterdir()], ["bag"])

@@ -25,6 +25,7 @@ from rove_teleop.arbiter.inputs import (
     StartEpisode,
     TargetSample,
 )
+from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.timeouts import Timeouts
 
 NS = 1_000_000_000
@@ -65,6 +66,7 @@ class Plant:
         faults: what is broken.
         buttons, squeeze: what the operator does.
         last: newest tick of the arbiter.
+        room: what the arbiter keeps every command in, None: nothing; outlives the arbiter.
     """
 
     spec: RobotSpec
@@ -78,14 +80,16 @@ class Plant:
     buttons: Button = Button.NONE
     squeeze: float = 0.0
     last: Tick | None = None
+    room: Room | None = None
 
     def __post_init__(self) -> None:
-        self.arbiter = Arbiter(self.spec, self.epoch, self.timeouts)
+        self._start_arbiter()
         self.joints: FloatArray = np.array(self.spec.home)
         self._sequence, self._lease, self._chunk_id = 0, 0, 0
         self.told_squeeze = 0.0
         """What the newest good frame said that reached the arbiter."""
         self._held_back: list[OperatorSample] = []
+        self._overtaken: OperatorSample | None = None
         self._late: list[TargetSample] = []
         self._goal = np.array(self.spec.home)
         self._next_goal = 0
@@ -100,10 +104,13 @@ class Plant:
         assert self.last is not None
         return self.last.decision.authority
 
+    def _start_arbiter(self) -> None:
+        self.arbiter = Arbiter(self.spec, self.epoch, self.timeouts, room=self.room)
+
     def restart_arbiter(self) -> None:
         """The arbiter dies and starts again: a new epoch, nothing remembered."""
         self.epoch += 1
-        self.arbiter = Arbiter(self.spec, self.epoch, self.timeouts)
+        self._start_arbiter()
         self._lease = 0
 
     def reconnect(self) -> None:
@@ -193,6 +200,10 @@ class Plant:
             frames = []
         elif broken == "duplicated":
             frames = [frame, frame]
+        elif broken == "reordered":  # every second frame overtakes the one before it
+            self._overtaken, late = frame, self._overtaken
+            frames = [] if late is None else [frame, late]
+            self._overtaken = frame if late is None else None
         elif broken == "nan":
             frames = [_changed(frame, left_squeeze=float("nan"))]
         elif broken == "old lease":

@@ -1,13 +1,14 @@
 """The pure campaign: thousands of schedules against the real arbiter on virtual time.
 
 Judged are the laws of docs/safety.md: the robot holds in time, nobody but the owner drives, and
-no command ever breaks a limit, whatever breaks.
+no command ever breaks a limit or brings the robot nearer to itself than it may be, whatever breaks.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 
@@ -17,10 +18,16 @@ from rove_core.robot.spec import RobotSpec
 from rove_core.vocabulary import Authority, Button, Mode
 from rove_teleop.arbiter.arbiter import Tick
 from rove_teleop.arbiter.inputs import EmergencyStop, Pause, ResetEmergencyStop
+from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.timeouts import Timeouts
 from tests.faults.plant import NS, TICK_S, Plant
 from tests.faults.schedule import GOES_ON, Kind, Schedule, draw
 
+NEAREST_M = -0.003
+"""m of the margins' 5 and 20 mm that a command may use up: what a hand's way bends between two
+looks (test_arbiter_room.py)."""
+ROOM_EVERY = 4
+"""Schedules of which one keeps the room; its motion is held back by it and takes thrice as long."""
 TOLERANCE = 1e-6
 """Relative; the planner's arithmetic is double precision on spans of seconds."""
 
@@ -47,11 +54,12 @@ class Verdict:
 class Judge:
     """Holds every tick of a plant against the laws."""
 
-    def __init__(self, plant: Plant) -> None:
+    def __init__(self, plant: Plant, room: Room | None) -> None:
         self._plant, self._spec = plant, plant.spec
         self.broken: list[str] = []
         self._before: tuple[FloatArray, FloatArray, FloatArray, int] | None = None
         self._epoch = plant.epoch
+        self._room, self._allowed = room, np.full(len(room.names) if room else 0, NEAREST_M)
         self.taken = False  # a person took the robot from the policy and has not given it back
 
     def look(self, tick: Tick) -> None:
@@ -90,6 +98,14 @@ class Judge:
             moved = np.abs(position - p)
             most = np.maximum(np.abs(v), np.abs(velocity)) * dt + spec.jerk * dt**3 + 1e-9
             self._within("step beyond its speed", moved - most, 1e-6)
+        still = self._before is not None and np.array_equal(position, self._before[0])
+        if self._room is not None and (tick.anchored or not still):
+            slack = self._room.slack(position)
+            if tick.anchored:  # it may begin too near itself, and leave
+                self._allowed = np.minimum(NEAREST_M, slack - TOLERANCE)
+            if (slack < self._allowed).any():
+                worst = int(np.argmin(slack - self._allowed))
+                self._say(f"{self._room.names[worst]}: {1e3 * slack[worst]:.1f} mm", False)
         self._before = (position, velocity, acceleration, ros_ns)
 
     def _within(self, what: str, excess: FloatArray, tolerance: FloatArray | float) -> None:
@@ -107,11 +123,34 @@ def holds(tick: Tick, moving: bool) -> bool:
     return tick.decision.authority is Authority.HOLD or not moving
 
 
-def run(schedule: Schedule, spec: RobotSpec, timeouts: Timeouts | None = None) -> Verdict:
-    """Play one schedule; the arbiter may be given other timeouts than it is judged by."""
-    plant = Plant(spec, np.random.default_rng(schedule.seed), timeouts or Timeouts())
+@cache
+def _rooms(robot: str) -> tuple[Room, Room]:
+    """Return the arbiter's room and the judge's: a look of one must not move what the other's
+    buffers hold."""
+    return Room(load_robot(robot)), Room(load_robot(robot))
+
+
+def run(
+    schedule: Schedule,
+    spec: RobotSpec,
+    timeouts: Timeouts | None = None,
+    keep_room: bool = False,
+    judge_room: bool | None = None,
+) -> Verdict:
+    """Play one schedule.
+
+    Args:
+        schedule: what breaks when.
+        spec: the robot.
+        timeouts: of the arbiter; it is judged by the documented ones.
+        keep_room: the arbiter keeps the robot's room.
+        judge_room: and is judged by it; None: when it keeps it.
+    """
+    kept, judged = _rooms(spec.name) if keep_room or judge_room else (None, None)
+    rng = np.random.default_rng(schedule.seed)
+    plant = Plant(spec, rng, timeouts or Timeouts(), room=kept if keep_room else None)
     plant.reach(schedule.mode)
-    judge = Judge(plant)
+    judge = Judge(plant, judged if judge_room in (None, True) else None)
     judge.taken = schedule.mode is not Mode.AUTONOMOUS
     for _ in range(schedule.wait):
         judge.look(plant.tick())
@@ -194,6 +233,6 @@ def _mend(plant: Plant, judge: Judge) -> None:
 
 
 def campaign(seeds: range, robot: str = "g1_dex3") -> list[Verdict]:
-    """Play many schedules."""
+    """Play many schedules, every fourth with an arbiter that keeps the robot's room."""
     spec, limits = load_robot(robot), Timeouts()
-    return [run(draw(seed, limits), spec) for seed in seeds]
+    return [run(draw(seed, limits), spec, keep_room=seed % ROOM_EVERY == 0) for seed in seeds]

@@ -53,6 +53,7 @@ def kinds(limits: Timeouts) -> tuple[Kind, ...]:
         Kind("operator's frames not finite", "frames", "nan", _HUMAN, operator),
         Kind("operator's frames of an older lease", "frames", "old lease", _HUMAN, operator),
         Kind("operator's frames twice", "frames", "duplicated", _HUMAN, GOES_ON),
+        Kind("operator's frames overtake each other", "frames", "reordered", _HUMAN, GOES_ON),
         Kind("a second operator presses and squeezes", "intruder", True, _ANY, GOES_ON),
         Kind("retargeting silent", "targets", "silent", _HUMAN, limits.human_target),
         Kind("targets not valid", "targets", "invalid", _HUMAN, limits.human_target),

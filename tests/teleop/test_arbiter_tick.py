@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec, load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
 from rove_teleop.arbiter.arbiter import Arbiter, Tick
+from rove_teleop.arbiter.changing import changed
 from rove_teleop.arbiter.inputs import (
     EmergencyStop,
     Inputs,
@@ -23,6 +25,7 @@ from rove_teleop.arbiter.inputs import (
     TargetSample,
 )
 from rove_teleop.arbiter.lease import LEASES_PER_EPOCH
+from rove_teleop.arbiter.state import Body
 
 
 @pytest.fixture(scope="module")
@@ -217,3 +220,14 @@ def test_a_tick_is_cheap(spec: RobotSpec) -> None:
     """
     cost = np.array(a_day(spec).cost)
     assert np.median(cost) < 1e-3
+
+
+def test_a_changed_copy_is_what_replace_makes() -> None:
+    """The quick copy has the new values and all others, leaves the record alone, and knows no
+    other names."""
+    record = Body(seen=3.0, anchored=True)
+    copy = changed(record, seen=4.0, ros_ns=7)
+    assert copy == replace(record, seen=4.0, ros_ns=7)
+    assert record == Body(seen=3.0, anchored=True)
+    with pytest.raises(TypeError, match=r"\['sen'\] given"):
+        changed(record, sen=1.0)

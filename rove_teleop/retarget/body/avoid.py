@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from rove_core.arrays import FloatArray
-from rove_teleop.retarget.body.collision import TOLERANCE, Collisions, missing
+from rove_teleop.retarget.body.collision import TOLERANCE, Collisions, missing, most_missing
 from rove_teleop.retarget.body.configuration import BASE, Configuration
 from rove_teleop.retarget.body.limits import MotionLimits
 from rove_teleop.retarget.body.solve import LeastSquares
+from rove_teleop.retarget.compiled import compiled
 
 ATTEMPTS = 3  # at a step, each with the walls that the ones before ran into
 HESITANT = 0.3  # share of the last attempt that is tried before braking
@@ -68,16 +69,12 @@ class Avoidance:
         self._stopping = 0.0
         for attempt in range(ATTEMPTS + 2):
             # Exactly within the bounds; the solver keeps them to its own tolerance.
-            np.maximum(step, problem.low, out=step)
-            np.minimum(step, problem.high, out=step)
-            whole[first:] = step
+            _within(step, problem.low, problem.high, whole[first:])
             self._body.update(self._body.after(start, whole))
             view = self._look(whole, dt)
-            if len(view.free) == 1 and view.free[0].min(initial=0.0) >= 0.0:
-                break
-            worst = np.minimum.reduce(view.free)
-            short = missing(near, worst)
-            if attempt > ATTEMPTS or short.max(initial=0.0) <= TOLERANCE:
+            if attempt > ATTEMPTS or all(
+                most_missing(near, free) <= TOLERANCE for free in view.free
+            ):
                 break
             safe = self._limits.braking(dt)[first:]
             if attempt == ATTEMPTS:
@@ -85,8 +82,8 @@ class Avoidance:
             elif attempt < ATTEMPTS - 1:
                 self._wall(problem, view, near, step, safe, walls, least)
                 step = _between(problem, np.concatenate(walls), np.concatenate(least), safe)
-            elif np.all((short <= TOLERANCE) | (worst >= near)):
-                break  # what is missing is on its way back
+            elif _on_its_way_back(near, np.minimum.reduce(view.free)):
+                break
             else:
                 step = safe + HESITANT * (step - safe)
         self._collisions.tighten(view.free[0])
@@ -94,7 +91,7 @@ class Avoidance:
 
     def _look(self, whole: FloatArray, dt: float) -> _View:
         body, collisions = self._body, self._collisions
-        turned = np.abs(whole[BASE:])
+        turned = whole[BASE:]
         # Not less than in the attempt before, or the walls of that would be too near.
         self._stopping = max(self._stopping, self._limits.stopping(turned) / dt)
         free, ahead = [collisions.look()], [0.0]
@@ -142,3 +139,15 @@ def _between(
     if reason:
         step, reason = problem.solve(walls, np.minimum(least, walls @ safe))
     return safe if reason else step
+
+
+def _on_its_way_back(before: FloatArray, after: FloatArray) -> bool:
+    """Tell whether pairs that are too near come no nearer, from (P,) m before and after."""
+    return bool(np.all((missing(before, after) <= TOLERANCE) | (after >= before)))
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1])")
+def _within(step: FloatArray, low: FloatArray, high: FloatArray, same: FloatArray) -> None:
+    """Move a step, (n,), into its bounds, and fill in the same."""
+    for j in range(len(step)):
+        same[j] = step[j] = min(max(step[j], low[j]), high[j])

@@ -31,6 +31,7 @@ import pinocchio as pin
 from rove_core.arrays import FloatArray
 from rove_core.robot import CollisionSpec
 from rove_teleop.retarget.body.configuration import BASE, Configuration
+from rove_teleop.retarget.compiled import compiled
 
 Indices = npt.NDArray[np.intp]
 # m kept above the profile's margin: distances bend, walls are straight.
@@ -61,7 +62,8 @@ class Collisions:
         first = [names.index(pair.first) for pair in spec.pairs]
         second = [names.index(pair.second) for pair in spec.pairs]
         self._mask = masks[second] - masks[first]
-        self._levers = np.abs(self._mask[:, BASE:]) * _levers(configuration, spec, first, second)
+        levers = np.abs(self._mask[:, BASE:]) * _levers(configuration, spec, first, second)
+        self._levers = np.ascontiguousarray(levers)
         self._margins = spec.margins + RESERVE
         self._apart = self._margins.copy()
         self._yielding = False
@@ -85,10 +87,7 @@ class Collisions:
             free: what ``look`` returned; changed to what it would return now.
         """
         if self._yielding:
-            room = np.minimum(self._margins - self._apart, np.maximum(free, 0.0))
-            self._apart += room
-            free -= room
-            self._yielding = bool((self._apart < self._margins).any())
+            self._yielding = _tighten(free, self._apart, self._margins)
 
     def look(self) -> FloatArray:
         """Return the (P,) m by which the pairs are farther apart than they have to be, at the
@@ -111,18 +110,30 @@ class Collisions:
 
         Args:
             free: (P,) m, as ``look`` returns it where the way begins.
-            way: (nv - 6,) rad, how far each joint turns on it, times ``times``; not negative.
+            way: (nv - 6,) rad, how each joint turns on it, times ``times``.
         """
-        left = self.reach(way)
-        left *= -times
-        left += free
-        return bool(left.min(initial=0.0) < -0.5 * RESERVE)
+        return _least_left(free, self._levers, way, times) < -0.5 * RESERVE
 
     def reach(self, way: FloatArray) -> FloatArray:
         """Return the (P,) m that no pair can come nearer by on a way of (nv - 6,) rad, each joint
         turning so far; not negative."""
         nearer: FloatArray = self._levers @ way
         return nearer
+
+    @property
+    def levers(self) -> FloatArray:
+        """(P, nv - 6) m by which no rad of a joint can bring a pair nearer than by that."""
+        return self._levers
+
+    @property
+    def masks(self) -> FloatArray:
+        """(P, nv) 1 where a degree of freedom moves the second shape only, -1: the first only."""
+        return self._mask
+
+    def wrench(self, pair: int) -> list[float]:
+        """Return the (6,) that turns Jacobians where ``look_at`` looked last into the gradient of
+        a pair's distance, masks aside; see above."""
+        return moment(*self._there.read()[pair, 1:7].tolist())
 
     @property
     def moved_by(self) -> npt.NDArray[np.bool_]:
@@ -144,6 +155,11 @@ class Collisions:
         return rows
 
 
+def moment(nx: float, ny: float, nz: float, px: float, py: float, pz: float) -> list[float]:
+    """Return n and p x n, (6,); numpy takes ten times as long for a row."""
+    return [nx, ny, nz, py * nz - pz * ny, pz * nx - px * nz, px * ny - py * nx]
+
+
 def missing(before: FloatArray, after: FloatArray) -> FloatArray:
     """Return the (P,) m by which pairs should be farther apart after a step; 0 or less: safe.
 
@@ -151,6 +167,44 @@ def missing(before: FloatArray, after: FloatArray) -> FloatArray:
         before, after: (P,) m as ``Collisions.look`` returns them.
     """
     return COMING_BACK * np.minimum(before, 0.0) - after
+
+
+@compiled("f8(f8[::1], f8[::1])")
+def most_missing(before: FloatArray, after: FloatArray) -> float:
+    """Return the largest of what is ``missing``, m, 0 at least."""
+    most = 0.0
+    for p in range(len(before)):
+        most = max(most, COMING_BACK * min(before[p], 0.0) - after[p])
+    return most
+
+
+@compiled("b1(f8[::1], f8[::1], f8[::1])")
+def _tighten(free: FloatArray, apart: FloatArray, margins: FloatArray) -> bool:
+    """Take what is free of pairs, (P,) m, for what they are to be apart, up to their margins; tell
+    whether some are still below those."""
+    yielding = False
+    for p in range(len(free)):
+        room = min(margins[p] - apart[p], max(free[p], 0.0))
+        apart[p] += room
+        free[p] -= room
+        yielding = yielding or apart[p] < margins[p]
+    return yielding
+
+
+@compiled("f8(f8[::1], f8[:, ::1], f8[::1], f8)")
+def _least_left(free: FloatArray, levers: FloatArray, way: FloatArray, times: float) -> float:
+    """Return the least, m, that a way may leave of what is free, 0 at most.
+
+    Args:
+        free: (P,) m. levers: (P, n) m/rad. way: (n,) rad. times: of the way.
+    """
+    least = 0.0
+    for p in range(len(free)):
+        nearer = 0.0
+        for j in range(len(way)):
+            nearer += levers[p, j] * abs(way[j])
+        least = min(least, free[p] - nearer * times)
+    return least
 
 
 class _Place:

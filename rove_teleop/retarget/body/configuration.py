@@ -13,9 +13,9 @@ import numpy.typing as npt
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
-from rove_core.errors import RoveError
 from rove_core.robot import RobotSpec
-from rove_teleop.retarget.model import SIDES, reduced_model
+from rove_teleop.retarget.compiled import compiled
+from rove_teleop.retarget.model import SIDES, placements, reduced_model
 
 BASE = 6  # degrees of freedom of the free pelvis, first in every velocity
 BASE_Q = 7  # and its coordinates: x y z qx qy qz qw
@@ -108,9 +108,7 @@ class Configuration:
         """Return the (nq,) after (nv,) from (nq,); joints stay within their limits to the last
         bit."""
         q = pin.integrate(self.model, q, displacement)
-        joints = q[BASE_Q:]
-        np.maximum(joints, self.lower, out=joints)
-        np.minimum(joints, self.upper, out=joints)
+        _keep_within(q, self.lower, self.upper)
         return q
 
     def stand(self, joints: FloatArray) -> None:
@@ -165,23 +163,8 @@ class Configuration:
         return [pelvis.actInv(self.pose(self.spec.frames[f"{side}_foot"])) for side in SIDES]
 
 
-def placements(frames: Sequence[pin.SE3]) -> tuple[FloatArray, FloatArray]:
-    """Return views of the rotations, (n, 3, 3), and translations, (n, 3), of pinocchio's frames.
-
-    pinocchio keeps them in one block, but hands them out one by one at 1 us each.
-
-    Raises:
-        RoveError: it keeps them otherwise.
-    """
-    count = len(frames)
-    rotation, place = frames[0].rotation, frames[0].translation
-    starts = [
-        [frames[i].rotation.ctypes.data, frames[i].translation.ctypes.data] for i in range(count)
-    ]
-    steps = np.diff(np.array(starts), axis=0)
-    if not (steps == steps[0, 0]).all():
-        raise RoveError("pinocchio keeps frames otherwise than in one evenly spaced block")
-    step = int(steps[0, 0])
-    rotations = np.lib.stride_tricks.as_strided(rotation, (count, 3, 3), (step, *rotation.strides))
-    places = np.lib.stride_tricks.as_strided(place, (count, 3), (step, *place.strides))
-    return rotations, places
+@compiled("void(f8[::1], f8[::1], f8[::1])")
+def _keep_within(q: FloatArray, lower: FloatArray, upper: FloatArray) -> None:
+    """Move the joints of (nq,) into (nq - 7,) limits."""
+    for j in range(len(lower)):
+        q[BASE_Q + j] = min(max(q[BASE_Q + j], lower[j]), upper[j])

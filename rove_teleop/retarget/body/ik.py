@@ -18,6 +18,7 @@ from rove_teleop.retarget.body.solve import LeastSquares
 from rove_teleop.retarget.body.support import Support
 from rove_teleop.retarget.body.tasks import TaskStack
 from rove_teleop.retarget.body.turns import tilt
+from rove_teleop.retarget.compiled import compiled
 from rove_teleop.retarget.model import SIDES
 from rove_teleop.retarget.timing import StageClock
 
@@ -77,7 +78,7 @@ class BodyIk:
         self._lag_posture = np.where(arms, costs.POSTURE_LAG, 0.0) ** 2
         self._lag_damping = np.where(arms, costs.DAMPING_LAG, 0.0) ** 2 + self._lag_posture
         self._weight = damping + costs.SMOOTHNESS**2 + self._posture
-        self._pull = np.zeros(n)
+        self._weights, self._pull = np.zeros(n), np.zeros(n)
         legs = np.concatenate([body.columns(f"{side}_leg") for side in SIDES])
         # Of a robot whose legs are not the first joints, the legs cannot be left out.
         in_front = np.array_equal(np.sort(legs), BASE + np.arange(len(legs)))
@@ -149,17 +150,13 @@ class BodyIk:
         first = self._first
         off = min(1.0, max(tasks.lags[0], tasks.lags[2]) / costs.NEAR_M) ** 2
         rows, target = tasks.rows(dt, first, beyond)
-        if tasks.travel > 1e-9:
-            share = min(1.0, tasks.travel / costs.REST_M)
-            self._reference += (self._rest - self._reference) * share
-        posture, weight, pull = self._posture, self._weight, self._pull
-        if off > 1e-4:
-            posture = posture + off * self._lag_posture
-            weight = weight + off * self._lag_damping
-        np.subtract(self._reference, body.joints, pull[BASE:])
-        np.multiply(pull, dt / (costs.POSTURE_S + dt), pull)
-        np.multiply(pull, posture, pull)
-        pull += limits.last * (dt * costs.SMOOTHNESS**2)
+        share = min(1.0, tasks.travel / costs.REST_M) if tasks.travel > 1e-9 else 0.0
+        weight, pull = self._weights, self._pull
+        _regularisation(
+            self._reference, self._rest, share, body.joints, limits.last,
+            dt / (costs.POSTURE_S + dt), dt * costs.SMOOTHNESS**2, off if off > 1e-4 else 0.0,
+            self._weight, self._posture, self._lag_damping, self._lag_posture, weight, pull,
+        )  # fmt: skip
         low, high = limits.bounds(dt)
         problem = LeastSquares(
             rows, target, weight[first:], pull[first:], low[first:], high[first:]
@@ -177,3 +174,43 @@ class BodyIk:
                 limits.last[: self._standing] = 0.0
                 self._first = self._standing
         return ""
+
+
+@compiled(
+    "void(f8[::1], f8[::1], f8, f8[::1], f8[::1], f8, f8, f8, f8[::1], f8[::1], f8[::1], f8[::1],"
+    "f8[::1], f8[::1])"
+)
+def _regularisation(
+    reference: FloatArray,
+    rest: FloatArray,
+    share: float,
+    joints: FloatArray,
+    last: FloatArray,
+    returned: float,
+    kept: float,
+    off: float,
+    weight: FloatArray,
+    posture: FloatArray,
+    lag_damping: FloatArray,
+    lag_posture: FloatArray,
+    weights: FloatArray,
+    pull: FloatArray,
+) -> None:
+    """Move the reference posture, and fill in what a step weighs and is pulled to, both (nv,).
+
+    Args:
+        reference, rest, joints: (nv - 6,) rad. share: of the way to rest that the reference goes.
+        last: (nv,) displacement per s. returned: share of the way to the reference of this step.
+        kept: of the last displacement per s. off: 0..1, how far wrists lag.
+        weight, posture: (nv,) of steps and of the reference; lag_damping, lag_posture: added to
+            those times ``off``.
+    """
+    base = len(last) - len(joints)
+    for i in range(len(last)):
+        weights[i] = weight[i] + off * lag_damping[i]
+        pull[i] = last[i] * kept
+        if i >= base:
+            j = i - base
+            reference[j] += (rest[j] - reference[j]) * share
+            way = (reference[j] - joints[j]) * returned
+            pull[i] += way * (posture[i] + off * lag_posture[i])

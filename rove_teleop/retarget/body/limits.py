@@ -15,13 +15,15 @@ From v_last, which kept that, v_last - a dt keeps it again: the bounds never exc
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from rove_core.arrays import FloatArray
 from rove_teleop.retarget.body.configuration import BASE, Configuration
+from rove_teleop.retarget.compiled import compiled
 
 LONGEST_STEP = 0.05  # s; bounds of longer steps are not right near the end of a joint
-USUAL_STEP = 0.0168  # s; 60 Hz
 BASE_STEP = 0.05  # m and rad; the pelvis has no motor, this only keeps the problem bounded
 
 
@@ -41,14 +43,9 @@ class MotionLimits:
         self._configuration = configuration
         self._lower, self._upper = configuration.lower, configuration.upper
         self._speed = np.array(configuration.model.velocityLimit[BASE:])
-        self._minus_speed = -self._speed
         self._acceleration = configuration.spec.acceleration[configuration.moving]
-        # Room of a joint from which on its end does not bound a step, of usual length and longest.
-        stop = 0.5 * self._speed**2 / self._acceleration
-        self._far = stop + self._speed * USUAL_STEP, stop + self._speed * LONGEST_STEP
-        self._twice, self._per_acceleration = 2.0 * self._acceleration, 1.0 / self._acceleration
+        self._per_acceleration = 1.0 / self._acceleration
         self.last: FloatArray = np.zeros(n)
-        self._room = np.zeros((2, n - BASE))
         self._low, self._high = np.full(n, -BASE_STEP), np.full(n, BASE_STEP)
 
     def bounds(self, dt: float) -> tuple[FloatArray, FloatArray]:
@@ -57,30 +54,55 @@ class MotionLimits:
 
         Both are overwritten by the next call.
         """
-        room, low, high = self._room, self._low[BASE:], self._high[BASE:]
-        change, last, joints = self._acceleration * dt, self.last[BASE:], self._configuration.joints
-        np.subtract(self._upper, joints, room[0])
-        np.subtract(joints, self._lower, room[1])
-        np.add(last, change, high)
-        np.subtract(last, change, low)
-        np.minimum(high, self._speed, out=high)
-        np.maximum(low, self._minus_speed, out=low)
-        if (room < self._far[dt > USUAL_STEP]).any():
-            most = np.sqrt(change * change + self._twice * room) - change
-            np.minimum(high, most[0], out=high)
-            np.maximum(low, -most[1], out=low)
-        np.multiply(high, dt, high)
-        np.multiply(low, dt, low)
+        _bounds(
+            self._configuration.joints, self.last[BASE:], self._lower, self._upper, self._speed,
+            self._acceleration, dt, self._low[BASE:], self._high[BASE:],
+        )  # fmt: skip
         return self._low, self._high
 
     def stopping(self, speed: FloatArray) -> float:
-        """Return the s in which all joints can stop together from (nv - 6,) rad/s, not negative."""
-        return float((speed * self._per_acceleration).max())
+        """Return the s in which all joints can stop together from (nv - 6,) rad/s."""
+        return _stopping(speed, self._per_acceleration)
 
     def braking(self, dt: float) -> FloatArray:
         """Return an (nv,) displacement that the bounds allow: the last one, slowed down as all
         joints can slow down together."""
-        stopping = max(self.stopping(np.abs(self.last[BASE:])), 1e-9)
+        stopping = max(self.stopping(self.last[BASE:]), 1e-9)
         slower: FloatArray = self.last * (dt * max(0.0, 1.0 - dt / stopping))
         slower = np.minimum(np.maximum(slower, self._low), self._high)
         return slower
+
+
+@compiled("void(f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8[::1], f8, f8[::1], f8[::1])")
+def _bounds(
+    joints: FloatArray,
+    last: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    speed: FloatArray,
+    acceleration: FloatArray,
+    dt: float,
+    low: FloatArray,
+    high: FloatArray,
+) -> None:
+    """Fill in the bounds of a step, all (nv - 6,): ``low`` and ``high`` in rad.
+
+    Args:
+        joints, lower, upper: rad. last, speed: V, rad/s. acceleration: a, rad/s2. dt: s.
+    """
+    for j in range(len(joints)):
+        a = acceleration[j]
+        change = a * dt
+        up = math.sqrt(change * change + 2.0 * a * (upper[j] - joints[j])) - change
+        down = math.sqrt(change * change + 2.0 * a * (joints[j] - lower[j])) - change
+        high[j] = min(last[j] + change, speed[j], up) * dt
+        low[j] = max(last[j] - change, -speed[j], -down) * dt
+
+
+@compiled("f8(f8[::1], f8[::1])")
+def _stopping(speed: FloatArray, per_acceleration: FloatArray) -> float:
+    """Return the s in which all can stop together from (n,) rad/s, with (n,) s2/rad."""
+    longest = 0.0
+    for j in range(len(speed)):
+        longest = max(longest, abs(speed[j]) * per_acceleration[j])
+    return longest

@@ -8,6 +8,7 @@ import daqp
 import numpy as np
 
 from rove_core.arrays import FloatArray
+from rove_teleop.retarget.compiled import compiled
 
 SOLVED = (1, 2)  # daqp: optimal, or optimal with soft rows
 REASONS = {
@@ -35,11 +36,8 @@ class LeastSquares:
         high: FloatArray,
     ) -> None:
         n = len(low)
-        self._hessian = rows.T @ rows
-        self._hessian.reshape(-1)[:: n + 1] += weight
-        self._linear = target @ rows
-        self._linear += pull
-        np.negative(self._linear, self._linear)
+        self._hessian, self._linear = np.empty((n, n)), np.empty(n)
+        _normal_equations(rows, target, weight, pull, self._hessian, self._linear)
         self.low, self.high, self._none = low, high, np.empty((0, n))
 
     def solve(
@@ -60,3 +58,30 @@ class LeastSquares:
         if flag not in SOLVED:
             return x, REASONS.get(flag, f"solver status {flag}")
         return x, "" if math.isfinite(x @ x) else "solution not finite"
+
+
+@compiled("void(f8[:, ::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], f8[::1])")
+def _normal_equations(
+    rows: FloatArray,
+    target: FloatArray,
+    weight: FloatArray,
+    pull: FloatArray,
+    hessian: FloatArray,
+    linear: FloatArray,
+) -> None:
+    """Fill in A'A + diag(w), (n, n), and -(A'b + p), (n,); see ``LeastSquares``."""
+    n = len(weight)
+    hessian[:] = 0.0
+    for i in range(n):
+        hessian[i, i] = weight[i]
+        linear[i] = -pull[i]
+    for r in range(len(rows)):
+        for i in range(n):
+            factor = rows[r, i]
+            if factor != 0.0:  # a joint moves few of the frames
+                linear[i] -= factor * target[r]
+                for k in range(i + 1):
+                    hessian[i, k] += factor * rows[r, k]
+    for i in range(n):
+        for k in range(i):
+            hessian[k, i] = hessian[i, k]

@@ -7,6 +7,7 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_teleop.retarget.body.configuration import Configuration
+from rove_teleop.retarget.compiled import compiled
 from rove_teleop.retarget.model import SIDES
 
 # Corners of a sole from the ankle, m, x forward and y left of a foot that stands flat. Smaller than
@@ -44,16 +45,24 @@ class Support:
         edges = np.einsum("ni,ni->n", out, self.corners)
         # A robot that was taken over while it leaned out may stay as it is, but not lean farther.
         edges = np.maximum(edges, out @ self._configuration.mass_centre[:2])
-        self._edges = [
-            (x, y, far) for (x, y), far in zip(out.tolist(), edges.tolist(), strict=True)
-        ]
+        self._edges: FloatArray = np.column_stack([out, edges])
 
     def beyond(self, point: FloatArray) -> tuple[float, float, float]:
         """Return the direction (x, y) of the edge that a (2,) m point is farthest beyond, and how
         far, m; negative: the point is over the ground."""
-        x, y = point.tolist()
-        far, (a, b, _) = max((e[0] * x + e[1] * y - e[2], e) for e in self._edges)
-        return a, b, far
+        x, y, far = _farthest(self._edges, point)
+        return x, y, far
+
+
+@compiled("UniTuple(f8, 3)(f8[:, ::1], f8[::1])")
+def _farthest(edges: FloatArray, point: FloatArray) -> tuple[float, float, float]:
+    """Return the edge n, (2,), and the largest n . point - far, m, of (k, 3) edges n and far."""
+    best, most = 0, -np.inf
+    for k in range(len(edges)):
+        far = edges[k, 0] * point[0] + edges[k, 1] * point[1] - edges[k, 2]
+        if far > most:
+            best, most = k, far
+    return edges[best, 0], edges[best, 1], most
 
 
 def _hull(points: FloatArray) -> FloatArray:

@@ -44,11 +44,9 @@ class HandInput:
 
 def hand_input(frame: Frame, side: str, glove: FloatArray | None = None) -> HandInput:
     """Return what a frame says about a hand; its squeeze is the enable, so there is no grip."""
-    return HandInput(
-        trigger=getattr(frame, f"{side}_trigger"),
-        joints=getattr(frame, f"{side}_hand"),
-        glove=glove,
-    )
+    if side == "left":
+        return HandInput(frame.left_trigger, None, frame.left_hand, glove)
+    return HandInput(frame.right_trigger, None, frame.right_hand, glove)
 
 
 class _Source(Enum):

@@ -7,8 +7,6 @@ its metacarpal one.
 
 The *palm frame* has its origin in the wrist joint, x along the straight middle finger, z out of the
 back of the hand (so y is to the left of a hand with its palm down, for both hands alike).
-
-Plain floats on purpose: for vectors of three numbers numpy takes ten times as long.
 """
 
 from __future__ import annotations
@@ -16,7 +14,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from operator import itemgetter
+
+import numpy as np
+import numpy.typing as npt
+
+from rove_core.arrays import FloatArray
+from rove_teleop.retarget.compiled import compiled
 
 HAND_JOINTS = 25
 WRIST = 0
@@ -27,37 +30,63 @@ NEW_HAND = 0.2  # relative change of the palm that means somebody else's hand
 LEARN = 0.1  # share of a newly seen length; trackers wobble by some millimetres
 
 POINTS = 11  # joints that retargeting looks at: wrist, then knuckle and tip of each finger
-_LOOKED_AT = [WRIST, *(joint for pair in zip(KNUCKLES, TIPS, strict=True) for joint in pair)]
-points_of = itemgetter(*(3 * joint + axis for joint in _LOOKED_AT for axis in range(3)))
-"""Return the 33 floats of those joints from a hand's 75."""
-
-Axes = tuple[float, float, float, float, float, float, float, float, float]
+LOOKED_AT = (WRIST, *(joint for pair in zip(KNUCKLES, TIPS, strict=True) for joint in pair))
 
 
-def palm_axes(hand: Sequence[float], side: str) -> Axes | None:
-    """Return the axes of the palm as columns of a (3, 3) matrix, row by row; None: not a hand.
+@compiled("void(f8[:, :, ::1], f8[:, :, ::1], f8[::1], f8[:, :, ::1], f8[:, :, ::1], b1[::1])")
+def palm_axes(
+    hands: FloatArray,
+    turned: FloatArray,
+    sides: FloatArray,
+    axes: FloatArray,
+    placed: FloatArray,
+    good: npt.NDArray[np.bool_],
+) -> None:
+    """Find the palm's axes of some hands, and place the joints that retargeting looks at by them.
 
     Args:
-        hand: 75 floats; another number of them, or one that is not finite, is no hand.
-        side: left or right.
+        hands: (S, 25, 3) m, in any one frame.
+        turned: (S, 3, 3) the transposed axes of the robot's palms.
+        sides: (S,) 1 of a right hand, -1 of a left one.
+        axes: (S, 3, 3) gets the axes of the palm as columns.
+        placed: (S, 11, 3) gets the points, turned from the person's palm to the robot's.
+        good: (S,) whether to look at a hand; gets False where its values are no hand.
     """
-    if len(hand) != 3 * HAND_JOINTS or not math.isfinite(sum(hand)):
-        return None
-    x, y, z = hand[0:3]
-    fx, fy, fz = hand[33] - x, hand[34] - y, hand[35] - z  # to the middle knuckle
-    palm = math.sqrt(fx * fx + fy * fy + fz * fz)
-    if not SMALLEST_PALM < palm < LARGEST_PALM:
-        return None
-    fx, fy, fz = fx / palm, fy / palm, fz / palm
-    lx, ly, lz = hand[18] - hand[63], hand[19] - hand[64], hand[20] - hand[65]  # pinky to index
-    ux, uy, uz = fy * lz - fz * ly, fz * lx - fx * lz, fx * ly - fy * lx
-    up = math.sqrt(ux * ux + uy * uy + uz * uz)
-    if not up > 0.1 * palm:  # knuckles in line with the palm: no hand has that
-        return None
-    up = up if side == "right" else -up
-    ux, uy, uz = ux / up, uy / up, uz / up
-    lx, ly, lz = uy * fz - uz * fy, uz * fx - ux * fz, ux * fy - uy * fx
-    return (fx, lx, ux, fy, ly, uy, fz, lz, uz)
+    for s in range(len(hands)):
+        hand = hands[s]
+        if not good[s] or not np.isfinite(hand.sum()):
+            good[s] = False
+            continue
+        fx, fy, fz = (hand[11, 0] - hand[0, 0], hand[11, 1] - hand[0, 1], hand[11, 2] - hand[0, 2])
+        palm = math.sqrt(fx * fx + fy * fy + fz * fz)  # to the middle knuckle
+        if not SMALLEST_PALM < palm < LARGEST_PALM:
+            good[s] = False
+            continue
+        fx, fy, fz = fx / palm, fy / palm, fz / palm
+        # From the pinky's knuckle to the index's.
+        lx, ly, lz = (hand[6, 0] - hand[21, 0], hand[6, 1] - hand[21, 1], hand[6, 2] - hand[21, 2])
+        ux, uy, uz = fy * lz - fz * ly, fz * lx - fx * lz, fx * ly - fy * lx
+        up = math.sqrt(ux * ux + uy * uy + uz * uz)
+        if not up > 0.1 * palm:  # knuckles in line with the palm: no hand has that
+            good[s] = False
+            continue
+        up *= sides[s]
+        ux, uy, uz = ux / up, uy / up, uz / up
+        lx, ly, lz = uy * fz - uz * fy, uz * fx - ux * fz, ux * fy - uy * fx
+        found = axes[s]
+        found[0, 0], found[0, 1], found[0, 2] = fx, lx, ux
+        found[1, 0], found[1, 1], found[1, 2] = fy, ly, uy
+        found[2, 0], found[2, 1], found[2, 2] = fz, lz, uz
+        for k in range(POINTS):
+            joint = LOOKED_AT[k]
+            for i in range(3):
+                value = 0.0
+                for j in range(3):
+                    along = 0.0
+                    for a in range(3):
+                        along += hand[joint, a] * found[a, j]
+                    value += along * turned[s, j, i]
+                placed[s, k, i] = value
 
 
 class HandSize:
@@ -76,7 +105,7 @@ class HandSize:
         self._next = 0
 
     def see(self, hand: Sequence[float]) -> None:
-        """Look at a hand of 75 floats for which ``palm_axes`` is not None."""
+        """Look at a hand of 75 floats that ``palm_axes`` finds good."""
         palm = math.dist(hand[0:3], hand[33:36])
         if abs(palm - self.palm) > NEW_HAND * self.palm:
             self.palm = palm

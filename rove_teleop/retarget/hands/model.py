@@ -9,12 +9,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec
-from rove_teleop.retarget.model import reduced_model
+from rove_teleop.retarget.compiled import compiled
+from rove_teleop.retarget.model import placements, reduced_model
+
+Indices = npt.NDArray[np.intp]
 
 
 class HandModel:
@@ -33,6 +37,10 @@ class HandModel:
         palm: (F, 3, 3) axes of the finger's palm as columns.
         wrist, knuckle: (F, 3) m, where the person's wrist joint and the finger's knuckle would be.
         length: (F,) m, knuckle to tip when the hand is open and the finger straight.
+
+    Attributes of the last ``update``, views:
+        places: (frames, 3) m; those of the tips are ``tip_frames`` (F,).
+        jacobian: (6, n) of the joints, at the origin.
 
     Raises:
         ConfigError: the robot has no such hand, or pinocchio cannot read its model.
@@ -54,36 +62,35 @@ class HandModel:
         palms = {side: self._add(spec, spec.hands[side].palm) for side in sides}
         self._data = self._model.createData()
         # Views into pinocchio's memory: reading them costs no call.
-        self._tips = [self._data.oMf[i].translation for i in tips]
-        self._jacobian = self._data.J
-        self._roll_next = np.array([1, 2, 0])[:, None] + 3 * self.finger
-        self._roll_after = np.array([2, 0, 1])[:, None] + 3 * self.finger
+        self.places: FloatArray = placements(self._data.oMf)[1]
+        self.tip_frames = np.array(tips, dtype=np.intp)
+        self.jacobian: FloatArray = self._data.J
 
         straight = np.zeros(len(names))  # of every hand we know; its knuckles do not depend on it
-        self.tips(np.clip(straight, spec.lower[self.joints], spec.upper[self.joints]))
+        tips_then = self.tips(np.clip(straight, spec.lower[self.joints], spec.upper[self.joints]))
         placed = {side: self._data.oMf[palms[side]].copy() for side in sides}
         self.palm: FloatArray = np.array([placed[side].rotation for side, _ in fingers])
         self.wrist: FloatArray = np.array([placed[side].translation for side, _ in fingers])
         first = [self._model.getJointId(finger.joints[0]) for _, finger in fingers]
         self.knuckle: FloatArray = np.array([self._data.oMi[i].translation for i in first])
-        self.length = np.linalg.norm(np.array(self._tips) - self.knuckle, axis=1)
+        self.length = np.linalg.norm(tips_then - self.knuckle, axis=1)
 
     def tips(self, q: FloatArray) -> FloatArray:
         """Return (F, 3) m, where the tips are for (n,) rad."""
+        self.update(q)
+        return self.places[self.tip_frames]
+
+    def update(self, q: FloatArray) -> None:
+        """Have ``places`` and ``jacobian`` be those for (n,) rad."""
         pin.computeJointJacobians(self._model, self._data, q)
         pin.updateFramePlacements(self._model, self._data)
-        return np.array(self._tips)
 
     def columns(self, tips: FloatArray) -> FloatArray:
         """Return (3, n) m/rad: how each joint moves the tip of its finger where ``tips`` was asked
         last; ``tips`` is what it returned."""
-        turn, flat = self._jacobian[3:], tips.ravel()
-        moved: FloatArray = (
-            self._jacobian[:3]
-            + turn.take(_NEXT, 0) * flat.take(self._roll_after)
-            - turn.take(_AFTER, 0) * flat.take(self._roll_next)
-        )
-        return moved
+        columns = np.empty((len(self.finger), 3))
+        tip_columns(self.jacobian, tips, self.finger, columns)
+        return columns.T
 
     def _add(self, spec: RobotSpec, role: str) -> int:
         frame = spec.frame(role)
@@ -95,4 +102,17 @@ class HandModel:
         return int(self._model.addFrame(added))
 
 
-_NEXT, _AFTER = np.array([1, 2, 0]), np.array([2, 0, 1])
+@compiled("void(f8[::1, :], f8[:, ::1], i8[::1], f8[:, ::1])")
+def tip_columns(
+    jacobian: FloatArray, tips: FloatArray, finger: Indices, columns: FloatArray
+) -> None:
+    """Fill in (n, 3) m/rad, how each joint moves its finger's tip: v + w x p.
+
+    Args:
+        jacobian: (6, n) of the joints. tips: (F, 3) m. finger: (n,) of each joint.
+    """
+    for j in range(len(finger)):
+        p, v, w = tips[finger[j]], jacobian[:3, j], jacobian[3:, j]
+        columns[j, 0] = v[0] + w[1] * p[2] - w[2] * p[1]
+        columns[j, 1] = v[1] + w[2] * p[0] - w[0] * p[2]
+        columns[j, 2] = v[2] + w[0] * p[1] - w[1] * p[0]

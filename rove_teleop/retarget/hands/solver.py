@@ -24,14 +24,17 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-import eigenpy
 import numpy as np
+import numpy.typing as npt
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
-from rove_teleop.retarget.hands.model import HandModel
+from rove_teleop.retarget.compiled import compiled
+from rove_teleop.retarget.hands.model import HandModel, tip_columns
 from rove_teleop.retarget.hands.pinch import Pinches
 from rove_teleop.retarget.hands.targets import HandTargets
+
+Indices = npt.NDArray[np.intp]
 
 TIP, PAIR, PINCH = 1.0, 0.02, 30.0  # weights of t_f, of v_ab far from and in a pinch
 NOMINAL, THUMB_NOMINAL = 0.02, 0.3  # u_j; a robot's thumb seldom has a person's joints
@@ -62,7 +65,7 @@ class HandSolver:
     def __init__(self, spec: RobotSpec, sides: Sequence[str]) -> None:
         model = self.model = HandModel(spec, sides)
         targets = self.targets = HandTargets(spec, model, sides)
-        joints, finger = model.joints, model.finger
+        joints = model.joints
         names = [spec.joint_names[j] for j in joints]
         self._lower, self._upper = spec.lower[joints], spec.upper[joints]
         self._open = self.inside(np.array([spec.finger_open[name] for name in names]))
@@ -70,31 +73,23 @@ class HandSolver:
         self._travel = closed - self._open
         self.q: FloatArray = self._open.copy()
 
-        fingers, ends = len(model.names), targets.ends
+        ends = targets.ends
         pinches = [pinch for side in sides for pinch in spec.hands[side].pinches]
         begin = np.array([pinch.begin for pinch in pinches]) * targets.pair_scale
-        self._contact = [pinch.contact for pinch in pinches]
-        self._pairs = [(int(a), int(b)) for a, b in ends]
+        self._contact = np.array([pinch.contact for pinch in pinches])
         self.pinches = Pinches(begin.tolist())
-        # (P, F): +1 at the second finger of a pair, -1 at its first.
-        difference = np.zeros((len(ends), fingers))
-        difference[np.arange(len(ends)), ends[:, 1]] = 1.0
-        difference[np.arange(len(ends)), ends[:, 0]] = -1.0
-        # Residuals, fingers then pairs, from tips: (F + P, F); forces on joints' tips from them.
-        self._residual = np.vstack([np.eye(fingers), difference])
-        self._to_joints = np.ascontiguousarray(self._residual.T[finger])
-        # A residual's weight times this, (n, n), is what the tips' products count.
-        products = self._to_joints[:, None] * self._to_joints[None]
-        self._products = products.reshape(len(names) ** 2, -1)
-        self._goal = np.vstack([model.knuckle, np.zeros((len(ends), 3))])
-
         self._unit = 1.0 / float(np.mean(model.length)) ** 2
         # Of the fingers: weights of their tips, and of their joints' nominal posture.
-        thumbs = [name == "thumb" for _, name in model.names]
-        self._tips = [0.0 if thumb else TIP * self._unit for thumb in thumbs]
-        self._posed = [THUMB_NOMINAL if thumb else NOMINAL for thumb in thumbs]
-        pairs = [PAIR * self._unit] * len(ends)
-        self._free = self._mix(np.array(self._tips + pairs), np.array(self._posed))
+        thumbs = np.array([name == "thumb" for _, name in model.names])
+        self._tip_weights = np.where(thumbs, 0.0, TIP * self._unit)
+        self._posed = np.where(thumbs, THUMB_NOMINAL, NOMINAL)
+        count, size = len(thumbs) + len(ends), len(joints)
+        self._share = np.zeros(len(ends))
+        self._tips = np.zeros((len(thumbs), 3))
+        self._columns = np.zeros((size, 3))
+        self._pulls, self._weights = np.zeros((count, 3)), np.zeros(count)
+        self._nominal, self._away = np.zeros(size), np.zeros(size)
+        self._gradient, self._hessian = np.zeros(size), np.zeros((size, size))
 
     def inside(self, posture: FloatArray) -> FloatArray:
         """Return an (n,) posture moved into the limits."""
@@ -113,26 +108,18 @@ class HandSolver:
         """
         good = self.targets.read(hands)
         if good:
-            between = self.targets.wanted[len(self.model.names) :]
-            self.pinches.update(np.einsum("ij,ij->i", between, between).tolist(), dt)
+            self.pinches.update(self.targets.apart.tolist(), dt)
             self.step()
         return good
 
     def step(self) -> None:
         """Take one step towards the present targets."""
-        q = self.q
-        pulls, columns, weights, nominal, mixing = self._look(q)
-        forces = self._to_joints @ (weights[:, None] * pulls)
-        away = q - self._nominal_posture()
-        gradient = np.einsum("ij,ji->i", forces, columns) + nominal * away
-        hessian = (columns.T @ columns) * mixing
-        stuck = ((q <= self._lower) & (gradient > 0.0)) | ((q >= self._upper) & (gradient < 0.0))
-        diagonal = hessian.reshape(-1)[:: len(q) + 1]
-        diagonal += nominal + (DAMPING + STUCK * stuck)
-        step = eigenpy.LLT(hessian).solve(gradient)
-        if float(step @ step) > LONGEST_STEP**2:
-            step = np.minimum(np.maximum(step, -LONGEST_STEP), LONGEST_STEP)
-        self.q = self.inside(q - step)
+        self._look(self.q)
+        self.q = self.q.copy()
+        _gauss_newton(
+            self.q, self._lower, self._upper, self.model.finger, self.targets.ends, self._columns,
+            self._weights, self._nominal, self._gradient, self._hessian,
+        )  # fmt: skip
 
     def objective(self, q: FloatArray) -> tuple[float, FloatArray]:
         """Return value and (n,) gradient at ``q`` for the present targets, half the sum of squares.
@@ -140,61 +127,167 @@ class HandSolver:
         In a pinch the direction in which the tips shall be apart is that of ``q``; it is held still
         in the gradient.
         """
-        pulls, columns, weights, nominal, _ = self._look(q)
-        pushed = weights[:, None] * pulls
-        away = q - self._nominal_posture()
-        gradient = np.einsum("ij,ji->i", self._to_joints @ pushed, columns) + nominal * away
-        return 0.5 * float(np.vdot(pushed, pulls) + away @ (nominal * away)), gradient
+        self._look(q)
+        pulled = self._weights @ (self._pulls**2).sum(axis=1)
+        posed = self._nominal @ self._away**2
+        return 0.5 * float(pulled + posed), self._gradient.copy()
 
-    def _nominal_posture(self) -> FloatArray:
-        posture: FloatArray = self._open + self.targets.closure[self.model.finger] * self._travel
-        return posture
+    def _look(self, q: FloatArray) -> None:
+        """Find residuals, their weights and the gradient at (n,) rad."""
+        model, targets = self.model, self.targets
+        model.update(q)
+        self._share[:] = self.pinches.share
+        model.places.take(model.tip_frames, 0, self._tips)
+        tip_columns(model.jacobian, self._tips, model.finger, self._columns)
+        _residuals(
+            self._tips, model.knuckle, targets.wanted, targets.closure, self._share, targets.ends,
+            self._contact, self._tip_weights, self._posed, self._unit, model.finger, q, self._open,
+            self._travel, self._columns, self._pulls, self._weights, self._nominal, self._away,
+            self._gradient,
+        )  # fmt: skip
 
-    def _look(
-        self, q: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return residuals (F + P, 3), columns (3, n), weights (F + P,), weights of the nominal
-        posture (n,) and what the columns' products count (n, n)."""
-        tips = self.model.tips(q)
-        columns = self.model.columns(tips)
-        pulls = self._residual @ tips - self._goal - self.targets.wanted
-        closure = self.targets.closure
-        if self.pinches.active or float(closure.max()) > GRASP_FROM:
-            return (pulls, columns, *self._contact_weights(closure, pulls))
-        return (pulls, columns, *self._free)
 
-    def _contact_weights(
-        self, closure: FloatArray, pulls: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        """Return the weights where fingers pinch or close fully; changes ``pulls`` of the pairs.
+@compiled(
+    "void(f8[:, ::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1], i8[:, ::1], f8[::1], f8[::1],"
+    "f8[::1], f8, i8[::1], f8[::1], f8[::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1],"
+    "f8[::1], f8[::1])"
+)
+def _residuals(
+    tips: FloatArray,
+    knuckle: FloatArray,
+    wanted: FloatArray,
+    closure: FloatArray,
+    share: FloatArray,
+    ends: Indices,
+    contact: FloatArray,
+    tip_weights: FloatArray,
+    posed: FloatArray,
+    unit: float,
+    finger: Indices,
+    q: FloatArray,
+    open_: FloatArray,
+    travel: FloatArray,
+    columns: FloatArray,
+    pulls: FloatArray,
+    weights: FloatArray,
+    nominal: FloatArray,
+    away: FloatArray,
+    gradient: FloatArray,
+) -> None:
+    """Fill in residuals, their weights and the gradient of the objective.
 
-        Plain floats: there are few fingers, and numpy takes three times as long for them.
-        """
-        # A finger in a pinch follows the pinch; one that closes fully follows the closed posture.
-        count = len(self._tips)
-        grasp = [max((c - GRASP_FROM) / (1.0 - GRASP_FROM), 0.0) for c in closure.tolist()]
-        pinching = [0.0] * count
-        pairs = [PAIR * self._unit] * len(self._pairs)
-        if self.pinches.active:
-            for k, (a, b) in enumerate(self._pairs):
-                share = self.pinches.share[k] * (1.0 - max(grasp[a], grasp[b]))
-                if share <= 0.0:
-                    continue
-                pinching[a] = min(pinching[a] + share, 1.0)
-                pinching[b] = min(pinching[b] + share, 1.0)
-                # The cube: the pull grows from nothing, so the fingers do not snap to each other.
-                pairs[k] = (PAIR + (PINCH - PAIR) * share**3) * self._unit
-                pull, wide = pulls[count + k], self.targets.wanted[count + k]
-                apart = pull + wide
-                distance = math.sqrt(float(apart @ apart)) + 1e-6
-                pull += share * (wide - apart * (self._contact[k] / distance))
-        yields = [1.0 - YIELD * share for share in pinching]
-        tips = [w * y * (1.0 - g) for w, y, g in zip(self._tips, yields, grasp, strict=True)]
-        nominal = [(n + GRASP * g) * y for n, y, g in zip(self._posed, yields, grasp, strict=True)]
-        return self._mix(np.array(tips + pairs), np.array(nominal))
+    Args:
+        tips, knuckle: (F, 3) m. wanted: (F + P, 3) m. closure: (F,) 0..1.
+        share: (P,) 0..1, how much the pairs pinch. ends: (P, 2) their fingers. contact: (P,) m.
+        tip_weights, posed: (F,), w_f and u_j of fingers that neither pinch nor close fully.
+        unit: 1/m2. finger: (n,). q, open_, travel: (n,) rad. columns: (n, 3) m/rad.
+        pulls: (F + P, 3) m gets the residuals, fingers before pairs. weights: (F + P,).
+        nominal: (n,) gets u_j. away: (n,) rad gets q_j - n_j. gradient: (n,).
+    """
+    count = len(closure)
+    # A finger in a pinch follows the pinch; one that closes fully follows the closed posture.
+    grasp, pinching = np.zeros(count), np.zeros(count)
+    for f in range(count):
+        grasp[f] = max((closure[f] - GRASP_FROM) / (1.0 - GRASP_FROM), 0.0)
+        for i in range(3):
+            pulls[f, i] = tips[f, i] - knuckle[f, i] - wanted[f, i]
+    for k in range(len(ends)):
+        r, a, b = count + k, ends[k, 0], ends[k, 1]
+        square = 0.0
+        for i in range(3):
+            apart = tips[b, i] - tips[a, i]
+            pulls[r, i] = apart - wanted[r, i]
+            square += apart * apart
+        weights[r] = PAIR * unit
+        part = share[k] * (1.0 - max(grasp[a], grasp[b]))
+        if part > 0.0:
+            pinching[a] = min(pinching[a] + part, 1.0)
+            pinching[b] = min(pinching[b] + part, 1.0)
+            # The cube: the pull grows from nothing, so the fingers do not snap to each other.
+            weights[r] = (PAIR + (PINCH - PAIR) * part**3) * unit
+            near = contact[k] / (math.sqrt(square) + 1e-6)
+            for i in range(3):
+                apart = tips[b, i] - tips[a, i]
+                pulls[r, i] += part * (wanted[r, i] - apart * near)
+    for f in range(count):
+        weights[f] = tip_weights[f] * (1.0 - YIELD * pinching[f]) * (1.0 - grasp[f])
+    forces = np.zeros((count, 3))
+    for i in range(3):
+        for f in range(count):
+            forces[f, i] = weights[f] * pulls[f, i]
+        for k in range(len(ends)):
+            force = weights[count + k] * pulls[count + k, i]
+            forces[ends[k, 0], i] -= force
+            forces[ends[k, 1], i] += force
+    for j in range(len(q)):
+        f = finger[j]
+        nominal[j] = (posed[f] + GRASP * grasp[f]) * (1.0 - YIELD * pinching[f])
+        away[j] = q[j] - (open_[j] + closure[f] * travel[j])
+        value = nominal[j] * away[j]
+        for i in range(3):
+            value += forces[f, i] * columns[j, i]
+        gradient[j] = value
 
-    def _mix(
-        self, weights: FloatArray, nominal: FloatArray
-    ) -> tuple[FloatArray, FloatArray, FloatArray]:
-        count = len(self.q)
-        return weights, nominal[self.model.finger], (self._products @ weights).reshape(count, count)
+
+@compiled(
+    "void(f8[::1], f8[::1], f8[::1], i8[::1], i8[:, ::1], f8[:, ::1], f8[::1], f8[::1], f8[::1],"
+    "f8[:, ::1])"
+)
+def _gauss_newton(
+    q: FloatArray,
+    lower: FloatArray,
+    upper: FloatArray,
+    finger: Indices,
+    ends: Indices,
+    columns: FloatArray,
+    weights: FloatArray,
+    nominal: FloatArray,
+    gradient: FloatArray,
+    hessian: FloatArray,
+) -> None:
+    """Move (n,) rad by one damped Gauss-Newton step within the limits.
+
+    Args:
+        lower, upper: (n,) rad. finger, ends, columns, weights, nominal, gradient: as above.
+        hessian: (n, n), overwritten: its lower triangle gets its Cholesky factor.
+    """
+    n, count = len(q), len(weights) - len(ends)
+    # Tips count by the weights of the residuals that they are part of, (F, F).
+    mixing = np.zeros((count, count))
+    for f in range(count):
+        mixing[f, f] = weights[f]
+    for k in range(len(ends)):
+        a, b, weight = ends[k, 0], ends[k, 1], weights[count + k]
+        mixing[a, a] += weight
+        mixing[b, b] += weight
+        mixing[a, b] -= weight
+        mixing[b, a] -= weight
+    for j in range(n):
+        for k in range(j + 1):
+            product = 0.0
+            for i in range(3):
+                product += columns[j, i] * columns[k, i]
+            hessian[j, k] = product * mixing[finger[j], finger[k]]
+        hessian[j, j] += nominal[j] + DAMPING
+        if (q[j] <= lower[j] and gradient[j] > 0.0) or (q[j] >= upper[j] and gradient[j] < 0.0):
+            hessian[j, j] += STUCK
+    step = np.empty(n)
+    for j in range(n):  # L L' = hessian, L y = gradient
+        for k in range(j):
+            value = hessian[j, k]
+            for i in range(k):
+                value -= hessian[j, i] * hessian[k, i]
+            hessian[j, k] = value / hessian[k, k]
+        diagonal, value = hessian[j, j], gradient[j]
+        for i in range(j):
+            diagonal -= hessian[j, i] * hessian[j, i]
+            value -= hessian[j, i] * step[i]
+        hessian[j, j] = math.sqrt(diagonal)
+        step[j] = value / hessian[j, j]
+    for j in range(n - 1, -1, -1):  # L' x = y
+        for i in range(j + 1, n):
+            step[j] -= hessian[i, j] * step[i]
+        step[j] /= hessian[j, j]
+    for j in range(n):
+        moved = q[j] - min(max(step[j], -LONGEST_STEP), LONGEST_STEP)
+        q[j] = min(max(moved, lower[j]), upper[j])

@@ -13,7 +13,14 @@ import numpy as np
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_core.robot.hand import FINGERS
-from rove_teleop.retarget.hands.human import POINTS, REFERENCE_PALM, HandSize, palm_axes, points_of
+from rove_teleop.retarget.compiled import compiled
+from rove_teleop.retarget.hands.human import (
+    HAND_JOINTS,
+    POINTS,
+    REFERENCE_PALM,
+    HandSize,
+    palm_axes,
+)
 from rove_teleop.retarget.hands.model import HandModel
 
 LOOK_EVERY = 8  # frames between two looks at the lengths of one hand's fingers
@@ -30,6 +37,7 @@ class HandTargets:
         wanted: (F + P, 3) m; fingers: knuckle to tip for a robot's finger of its own length;
             pairs: from the first to the second tip, scaled by the profile.
         closure: (F,) 0 stretched to 1 in a fist.
+        apart: (P,) m2, the pairs' distances squared.
         pair_scale: (P,) of ``between`` over the vector on a hand of the reference size.
     """
 
@@ -56,9 +64,9 @@ class HandTargets:
         count = len(fingers)
         self._rows = np.zeros((count + len(self.ends), POINTS * len(sides)))
         palm_of = {side: model.palm[i] for i, (side, _) in enumerate(model.names)}
-        self._palm_turned = np.array([palm_of[side].T for side in sides])
+        self._palm_turned = np.array([palm_of[side].T for side in sides]).reshape(-1, 3, 3)
         # closure = start + slope . wanted, along the palm's axis that tells most about the finger.
-        self._slope = np.zeros((count, self._rows.shape[0] * 3))
+        self._slope = np.zeros((count, 3))
         self._start = np.zeros(count)
         for i, (side, name) in enumerate(model.names):
             sideways = 1.0 if side == "right" else -1.0
@@ -66,41 +74,45 @@ class HandTargets:
             ends = (THUMB_OPEN, THUMB_SHUT) if name == "thumb" else (FINGER_OPEN, FINGER_SHUT)
             travel = ends[0] - ends[1]
             self._start[i] = ends[0] / travel
-            self._slope[i, 3 * i : 3 * i + 3] = -axis / (travel * model.length[i])
-        self._axes = np.empty((len(sides), 3, 3))
-        self._points = np.empty((len(sides), POINTS, 3))
+            self._slope[i] = -axis / (travel * model.length[i])
+        self._right = np.array([1.0 if side == "right" else -1.0 for side in sides])
+        self._seen = np.zeros((len(sides), HAND_JOINTS, 3))
+        self._good = np.zeros(len(sides), dtype=bool)
+        self._axes = np.zeros((len(sides), 3, 3))
+        self._placed = np.zeros((len(sides), POINTS, 3))
         self._turn = 0
         self.wanted: FloatArray = np.zeros((len(self._rows), 3))
         self.closure: FloatArray = np.zeros(count)
+        self.apart: FloatArray = np.zeros(len(self.ends))
 
     def read(self, hands: Mapping[str, Sequence[float]]) -> tuple[str, ...]:
         """Take in the hands that are given; return the sides whose values are a hand.
 
         A side that is not given, or is no hand, keeps the targets that it had.
         """
-        good, changed = [], False
         self._turn += 1
+        good = self._good
         for i, side in enumerate(self._sides):
             hand = hands.get(side)
-            axes = palm_axes(hand, side) if hand else None
-            if hand is None or axes is None:
-                continue
-            good.append(side)
+            good[i] = hand is not None and len(hand) == 3 * HAND_JOINTS
+            if good[i]:
+                self._seen[i].flat = hand
+        palm_axes(self._seen, self._palm_turned, self._right, self._axes, self._placed, good)
+        sides = [side for side, is_hand in zip(self._sides, good.tolist(), strict=True) if is_hand]
+        if not sides:
+            return ()
+        changed = False
+        for side in sides:
+            i = self._sides.index(side)
             size = self._sizes[i]
             if size.palm == 0.0 or self._turn % LOOK_EVERY == i:
-                size.see(hand)
+                size.see(hands[side])
                 changed = changed or size.changed
-            self._points[i].flat = points_of(hand)
-            self._axes[i].flat = axes
-        if not good:
-            return ()
         if changed:
             self._build_rows()
-        placed = self._points @ (self._axes @ self._palm_turned)
-        self.wanted = self._rows @ placed.reshape(-1, 3)
-        closure = self._start + self._slope @ self.wanted.reshape(-1)
-        self.closure = np.minimum(np.maximum(closure, 0.0), 1.0)
-        return tuple(good)
+        _targets(self._rows, self._placed.reshape(-1, 3), self._start, self._slope, self.wanted,
+                 self.closure, self.apart)  # fmt: skip
+        return tuple(sides)
 
     def _build_rows(self) -> None:
         """Fill in the matrix that makes rows from points."""
@@ -119,3 +131,34 @@ class HandTargets:
                 rows[count + k, tip] += sign * size
         for size_of in self._sizes:
             size_of.changed = False
+
+
+@compiled("void(f8[:, ::1], f8[:, ::1], f8[::1], f8[:, ::1], f8[:, ::1], f8[::1], f8[::1])")
+def _targets(
+    rows: FloatArray,
+    placed: FloatArray,
+    start: FloatArray,
+    slope: FloatArray,
+    wanted: FloatArray,
+    closure: FloatArray,
+    apart: FloatArray,
+) -> None:
+    """Fill in ``wanted``, ``closure`` and ``apart``, see ``HandTargets``.
+
+    Args:
+        rows: (F + P, K). placed: (K, 3) m. start: (F,). slope: (F, 3) 1/m.
+    """
+    count = len(closure)
+    for r in range(len(rows)):
+        x = y = z = 0.0
+        for k in range(len(placed)):
+            share = rows[r, k]
+            x += share * placed[k, 0]
+            y += share * placed[k, 1]
+            z += share * placed[k, 2]
+        wanted[r, 0], wanted[r, 1], wanted[r, 2] = x, y, z
+        if r < count:
+            closed = start[r] + slope[r, 0] * x + slope[r, 1] * y + slope[r, 2] * z
+            closure[r] = min(max(closed, 0.0), 1.0)
+        else:
+            apart[r - count] = x * x + y * y + z * z

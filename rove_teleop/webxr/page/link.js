@@ -12,7 +12,8 @@ export class Link extends EventTarget {
     this.sequence = 0;
     this.dropped = 0;
     this.pictures = 0;
-    this.pictureStamp = null;
+    this.picture = null; // before the operator's eyes: {stamp: ROS time, at: since when}, ns
+    this.told = null;    // newest status: {sent: the bridge's wall time, at: when heard}, ns
     this.pings = [];
     this.heard = 0;
     this.failures = 0;
@@ -58,8 +59,8 @@ export class Link extends EventTarget {
   take(data) {
     this.heard = performance.now();
     if (data instanceof ArrayBuffer) {
-      this.pictureStamp = new DataView(data).getBigInt64(0, true);
-      this.say('picture', new Blob([new Uint8Array(data, 8)], { type: 'image/jpeg' }));
+      const stamp = new DataView(data).getBigInt64(0, true);
+      this.say('picture', { stamp, blob: new Blob([new Uint8Array(data, 8)], { type: 'image/jpeg' }) });
       return;
     }
     const message = JSON.parse(data);
@@ -67,6 +68,7 @@ export class Link extends EventTarget {
       this.state = 'paired';
       this.failures = 0;
       this.pictures = 0;
+      this.picture = this.told = null;
       sessionStorage.setItem('rove-token', message.token);
       sessionStorage.setItem('rove-name', message.operator_id);
       clearInterval(this.pinging);
@@ -75,14 +77,18 @@ export class Link extends EventTarget {
     } else if (message.type === 'refused' && message.pair_again) {
       this.wanted = false;
       sessionStorage.removeItem('rove-token');
+    } else if (message.type === 'status') {
+      this.told = { sent: message.sent_ns, at: nanoseconds(this.heard) };
     } else if (message.type === 'pong') {
       this.pong(message);
     }
     this.say(message.type, message);
   }
 
+  get open() { return this.state === 'paired' && this.socket.readyState === WebSocket.OPEN; }
+
   send(message) {
-    if (this.state !== 'paired' || this.socket.readyState !== WebSocket.OPEN) return false;
+    if (!this.open) return false;
     this.socket.send(JSON.stringify(message));
     return true;
   }
@@ -94,8 +100,17 @@ export class Link extends EventTarget {
       return;
     }
     this.sequence += 1;
-    this.send({ type: 'frame', sequence: this.sequence, ...frame });
+    if (!this.open) return;
+    const { told, picture } = this;
+    const echo = told ? { status_ns: told.sent, status_heard_ns: told.at } : {};
+    const text = JSON.stringify({ type: 'frame', sequence: this.sequence, ...frame, ...echo });
+    // The stamp names the picture to the nanosecond; JSON.stringify knows no such large integers.
+    const seen = picture ? `,"picture_ns":${picture.stamp},"picture_shown_ns":${picture.at}}` : '}';
+    this.socket.send(text.slice(0, -1) + seen);
   }
+
+  // The picture of that stamp is before the operator's eyes since a time of performance.now().
+  shown(stamp, now) { this.picture = { stamp, at: nanoseconds(now) }; }
 
   drawn() {
     this.pictures += 1;
@@ -128,6 +143,8 @@ export class Link extends EventTarget {
     return { word: `${['', 'poor', 'fair', 'good'][bars]}, ${trip.toFixed(0)} ms there and back`, bars };
   }
 }
+
+export const nanoseconds = (ms) => Math.round(ms * 1e6);
 
 function deviceName() {
   const agent = navigator.userAgent;

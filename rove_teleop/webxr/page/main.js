@@ -3,7 +3,7 @@
 import { Choices } from './choices.js';
 import { HeadsetDriver } from './headset.js';
 import { KeyboardDriver, Keys } from './keyboard.js';
-import { Link } from './link.js';
+import { Link, nanoseconds } from './link.js';
 import { HEIGHT, WIDTH, drawPanel } from './panel.js';
 import { ghost } from './pose.js';
 import { Scene } from './scene.js';
@@ -26,7 +26,7 @@ const choices = new Choices(link);
 const panel = Object.assign(document.createElement('canvas'), { width: WIDTH, height: HEIGHT });
 const context = panel.getContext('2d');
 let status = null, driver = null, scene = null, layer = null, picture = null, decoding = null;
-let last = 0, panelAt = 0, estopUntil = 0, granted = '', pulses = 0, freshPicture = false;
+let last = 0, panelAt = 0, estopUntil = 0, granted = '', pulses = 0, fresh = null;
 
 link.addEventListener('welcome', ({ detail }) => {
   $('robot').textContent = detail.robot;
@@ -58,11 +58,12 @@ link.addEventListener('picture', ({ detail }) => {
 
 async function decode() {
   while (decoding) {
-    const blob = decoding;
+    const { stamp, blob } = decoding, taken = decoding;
     try {
-      picture?.close();
-      picture = await createImageBitmap(blob);
-      freshPicture = true;
+      const bitmap = await createImageBitmap(blob);
+      picture?.close(); // not before: a frame in between shows the old one
+      picture = bitmap;
+      fresh = stamp;
       $('ego').width = picture.width;
       $('ego').height = picture.height;
       $('ego').getContext('2d').drawImage(picture, 0, 0);
@@ -70,7 +71,7 @@ async function decode() {
       granted = `a picture could not be read: ${error.message}`;
     }
     link.drawn();
-    if (decoding === blob) decoding = null;
+    if (decoding === taken) decoding = null;
   }
 }
 
@@ -92,7 +93,7 @@ function step(now, frame) {
   if (now < estopUntil) buttons |= BUTTON.ESTOP;
   const mine = status?.lease_holder === link.name;
   link.sendFrame({ ...parts, buttons, lease: mine ? status.lease : 0,
-    device_stamp_ns: Math.round(now * 1e6) });
+    device_stamp_ns: nanoseconds(now) });
 }
 
 function view(now) {
@@ -165,8 +166,10 @@ async function enterHeadset() {
       const now = performance.now(), dt = (now - last) / 1000;
       step(now, frame);
       if (show(now)) scene.setPanel(panel);
-      if (freshPicture && picture) { freshPicture = false; scene.setPicture(picture); }
+      const stamp = fresh;
+      if (stamp !== null) { fresh = null; scene.setPicture(picture); }
       if (driver.viewer) scene.draw(session.renderState.baseLayer, driver.viewer, dt, ghosts());
+      if (stamp !== null) link.shown(stamp, performance.now());
     };
     session.requestAnimationFrame(onFrame);
   } catch (error) {
@@ -176,8 +179,9 @@ async function enterHeadset() {
 
 // The robot's hands, shown while the operator brings their own to them.
 function ghosts() {
-  if (!status || ![MODE.ALIGN, MODE.CLUTCH].includes(status.mode)) return [];
-  const near = status.position_error < NEAR_M && status.orientation_error < NEAR_RAD;
+  if (!status || !driver?.parts || ![MODE.ALIGN, MODE.CLUTCH].includes(status.mode)) return [];
+  const { position_error: metres, orientation_error: turn } = status;
+  const near = metres !== null && metres < NEAR_M && turn !== null && turn < NEAR_RAD;
   return ['left', 'right'].map((side) => ({
     pose: ghost(driver.parts.head, status.head, status[`${side}_wrist`]),
     colour: near ? GHOST_NEAR : GHOST_FAR,
@@ -190,6 +194,7 @@ function onPage() {
   const now = performance.now();
   step(now, null);
   show(now);
+  if (fresh !== null) { link.shown(fresh, now); fresh = null; }
 }
 
 $('pairing').addEventListener('submit', (event) => {
@@ -228,4 +233,5 @@ if (!isSecureContext) {
 if (link.token && $('name').value && !$('code').value) link.pair($('name').value, '');
 requestAnimationFrame(onPage);
 // What a test or a curious person may look at in the browser's console; it commands nothing.
-globalThis.rove = { get status() { return status; }, get pulses() { return pulses; }, get driver() { return driver?.name ?? ''; }, link, panel };
+globalThis.rove = { get status() { return status; }, get pulses() { return pulses; }, get driver() { return driver?.name ?? ''; }, get ghosts() { return ghosts(); },
+  get chosen() { return choices.chosen(status)?.[0] ?? ''; }, link, panel };

@@ -5,6 +5,7 @@ import { AUTHORITIES, MODES, STAGES } from './words.js';
 
 export const WIDTH = 1024, HEIGHT = 640;
 const BAR = 120;
+const MODE_PX = 72, MODE_WIDTH = 390; // of the longest words the letters become smaller
 
 export function drawPanel(context, view) {
   const { status, link, reason, choices, now } = view;
@@ -15,8 +16,11 @@ export function drawPanel(context, view) {
   context.fillStyle = mode.colour;
   context.fillRect(0, 0, WIDTH, BAR);
   context.fillStyle = mode.ink;
-  context.font = '700 72px system-ui, sans-serif';
-  context.fillText(mode.word.toUpperCase(), 30, 84);
+  const word = mode.word.toUpperCase();
+  context.font = `700 ${MODE_PX}px system-ui, sans-serif`;
+  const fit = Math.min(MODE_WIDTH / context.measureText(word).width, 1);
+  context.font = `700 ${Math.floor(MODE_PX * fit)}px system-ui, sans-serif`;
+  context.fillText(word, 30, 84);
   context.font = '32px system-ui, sans-serif';
   context.textAlign = 'right';
   context.fillText(status ? holder(status, link) : '', WIDTH - 30, 52);

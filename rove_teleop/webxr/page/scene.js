@@ -14,7 +14,9 @@ const QUAD = [-.5, -.5, 0, 0, 1, .5, -.5, 0, 1, 1, -.5, .5, 0, 0, 0, .5, .5, 0, 
 const FOLLOW_S = 0.6;     // the screens follow the head's turn lazily: glued to it they sicken
 const AHEAD_M = 1.6;
 const PICTURE_M = 1.5;    // width
+const PICTURE_UP_M = 0.18; // of its middle above the eyes
 const PANEL_M = 1.0;
+const PANEL_AHEAD_M = 1.3, PANEL_HEIGHT_M = 0.625, GAP_M = 0.02;
 
 export class Scene {
   constructor(gl) {
@@ -89,8 +91,9 @@ export class Scene {
       gl.viewport(port.x, port.y, port.width, port.height);
       gl.uniformMatrix4fv(this.at.projection, false, view.projectionMatrix);
       gl.uniformMatrix4fv(this.at.view, false, view.transform.inverse.matrix);
-      if (this.ratio) this.screen(this.picture, p, yaw, 0.18, PICTURE_M, PICTURE_M * this.ratio, AHEAD_M);
-      this.screen(this.panel, p, yaw, -0.62, PANEL_M, PANEL_M * 0.625, AHEAD_M - 0.3);
+      const height = PICTURE_M * this.ratio;
+      if (this.ratio) this.screen(this.picture, p, yaw, PICTURE_UP_M, PICTURE_M, height, AHEAD_M);
+      this.screen(this.panel, p, yaw, panelUp(height), PANEL_M, PANEL_HEIGHT_M, PANEL_AHEAD_M);
       for (const { pose, colour } of ghosts) this.hand(pose, colour);
     }
   }
@@ -123,6 +126,12 @@ export class Scene {
     gl.bindVertexArray(this.box.array);
     gl.drawArrays(gl.LINES, 0, this.box.count);
   }
+}
+
+// Below a picture of that height as the eyes see it: at its lower edge are the robot's hands.
+export function panelUp(height) {
+  const edge = (PICTURE_UP_M - height / 2) * (PANEL_AHEAD_M / AHEAD_M);
+  return edge - GAP_M - PANEL_HEIGHT_M / 2;
 }
 
 export function forwardYaw(q) {

@@ -9,7 +9,7 @@ export function why({ link, status, driver }) {
   if (!status || performance.now() - link.heard > STALE_MS) return 'The bridge is silent. The robot holds by itself.';
   const mine = status.lease_holder === link.name;
   const { mode, reason } = status;
-  if (mode === MODE.ESTOP) return `E-stop: ${reason}. A person must reset it.`;
+  if (mode === MODE.ESTOP) return `${reason}. A person must reset it.`;
   if (driver?.asleep) return 'The headset sleeps or shows its menu: put it on, or close the menu. The robot holds.';
   if (driver && !driver.present) return driver.missing;
   if (status.lease_holder && !mine) return `${status.lease_holder} holds the lease: you watch.`;
@@ -39,6 +39,7 @@ export const CARD = [
   ['B', 'B', 'hand back to the policy'],
   ['stick click', 'Esc', 'emergency stop'],
   ['X, hold X', 'N, hold Enter', 'next choice; do it'],
+  ['\u2014', 'P', 'pause, resume'],
   ['\u2014', 'W S A D R F', 'move the hand: forward, back, left, right, up, down'],
   ['\u2014', 'arrows, Q E', 'turn the hand'],
   ['\u2014', '1, 2', 'left hand, right hand'],

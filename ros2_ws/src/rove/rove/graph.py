@@ -276,7 +276,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
         }
         graph.append(node("sim", "rove_sim", **own))
     arbiter: dict[str, Value] = dict(SIMULATION_TIMEOUTS) if given.sim else {}
-    if given.sim and given.operator == "wire":
+    if given.sim and (given.operator == "wire" or given.page != "none"):
         arbiter["slowest_clock"] = SLOWEST_FOR_PEOPLE
     arbiter["heartbeats"] = guards(given)
     # The shipped policy was trained without these margins; its elbow passes the torso too near.

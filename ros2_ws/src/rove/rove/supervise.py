@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO
 
 import yaml
@@ -94,6 +95,7 @@ class Supervisor:
         environment: of the processes.
         say: called with (node name, line) for every line a process prints and for its fate.
         now: monotonic clock, s.
+        before: node -> words before its command, for example of a network namespace.
     """
 
     def __init__(
@@ -103,21 +105,24 @@ class Supervisor:
         environment: Mapping[str, str],
         say: Say,
         now: Callable[[], float] = time.monotonic,
+        before: Mapping[str, tuple[str, ...]] = MappingProxyType({}),
     ) -> None:
         self._say, self._now, self._environment = say, now, dict(environment)
         folder.mkdir(parents=True, exist_ok=True)
-        self._children = {spec.name: self._child(spec, folder) for spec in graph}
+        self._children = {
+            spec.name: self._child(spec, folder, before.get(spec.name, ())) for spec in graph
+        }
         self._threads: list[threading.Thread] = []
         self.finished = False
         self.failed: str | None = None
 
-    def _child(self, spec: NodeSpec, folder: Path) -> _Child:
+    def _child(self, spec: NodeSpec, folder: Path, before: tuple[str, ...]) -> _Child:
         file = folder / f"{spec.name}.yaml"
         content = {f"{spec.namespace}/{spec.name}": {"ros__parameters": dict(spec.parameters)}}
         file.write_text(yaml.safe_dump(content), encoding="utf-8")
         path = str(executable_path(spec.package, spec.executable))
         words = ["--ros-args", "-r", f"__node:={spec.name}", "-r", f"__ns:={spec.namespace}"]
-        return _Child(spec, [path, *words, "--params-file", str(file)])
+        return _Child(spec, [*before, path, *words, "--params-file", str(file)])
 
     def pid(self, name: str) -> int | None:
         """Return the process id of a node, None while it is not running."""

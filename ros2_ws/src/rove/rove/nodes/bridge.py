@@ -130,7 +130,7 @@ class BridgeNode(Node):
         self._server.publish(None, picture)
         if self._page is not None:
             self._page.server.publish(None, picture)
-        if self._server.clients:
+        if self._operators:
             stamps = {Stamp.DELIVERED: time.time_ns()}
             if not self._simulated:  # ROS time is wall time
                 stamps[Stamp.PICTURED] = stamp_ns

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import numpy as np
+from builtin_interfaces.msg import Time as TimeMsg
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rclpy.node import Node
 from rclpy.service import Service
@@ -22,6 +23,7 @@ from rove_core.action import NS
 from rove_core.errors import RoveError
 from rove_core.robot import load_robot
 from rove_sim.nodes.task_status import task_message
+from rove_sim.nodes.trouble import JOINTS, Trouble
 from rove_sim.robot import Sensed, SimulatedRobot
 from rove_sim.world import World
 
@@ -60,10 +62,11 @@ class SimNode(Node):
         self._was_holding = True
         self._waiting = (-1, -1)  # epoch and sequence of a command that no step has followed yet
         self._times = RobotTimes()
+        self._trouble = Trouble(self, self._spec)
         self._publishers_open()
 
     def _publishers_open(self) -> None:
-        self._clock = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
+        self._clock_told = self.create_publisher(ClockMsg, topics.CLOCK, qos.STREAM)
         self._states = self.create_publisher(JointState, topics.JOINT_STATES, qos.STREAM)
         self._pictures = {
             name: self.create_publisher(CompressedImage, topics.camera(name), qos.STREAM)
@@ -101,7 +104,7 @@ class SimNode(Node):
     def _tell_times(self) -> None:
         times, self._times = self._times, RobotTimes(epoch=self._times.epoch)
         if times.sequence or times.camera:
-            times.header.stamp = to_stamp(self._robot.now_ns)
+            times.header.stamp = self._stamp()
             self._told.publish(times)
 
     def _reset(self, request: Any, response: Any) -> Any:
@@ -134,17 +137,23 @@ class SimNode(Node):
             began_ns = time.time_ns()  # rendering and encoding belong to the picture's way
             self._publish(self._robot.step(), began_ns)
         if steps:
-            self._clock.publish(ClockMsg(clock=to_stamp(self._robot.now_ns)))
+            self._clock_told.publish(ClockMsg(clock=self._stamp()))
         holding = self._robot.guard_state().holding
         if holding != self._was_holding:
             self._was_holding = holding
             self._report()
 
+    def _stamp(self) -> TimeMsg:
+        """What the robot's clock shows now."""
+        return to_stamp(self._trouble.clock_ns(self._robot.now_ns))
+
     def _publish(self, sensed: Sensed, began_ns: int) -> None:
-        stamp_ns = sensed.stamp_ns
-        if sensed.joints is not None:
+        stamp_ns = self._trouble.clock_ns(sensed.stamp_ns)
+        if sensed.joints is not None and self._trouble.speaks(JOINTS):
             self._states.publish(joint_state_message(self._spec, *sensed.joints, stamp_ns))
         for name, jpeg in sensed.pictures.items():
+            if not self._trouble.speaks(name):
+                continue
             self._times.camera.append(name)
             self._times.picture_ns.append(stamp_ns)
             self._times.captured_ns.append(began_ns)
@@ -155,7 +164,7 @@ class SimNode(Node):
     def _publish_task(self) -> None:
         message = task_message(self._world, self._seed)
         message.real_time_factor = self._real_time_factor
-        message.header.stamp = to_stamp(self._robot.now_ns)
+        message.header.stamp = self._stamp()
         self._task.publish(message)
 
     def _report(self) -> None:
@@ -185,7 +194,7 @@ class SimNode(Node):
         values |= {f"refused: {why.value}": count for why, count in guard.refused.items()}
         status.values = [KeyValue(key=key, value=str(value)) for key, value in values.items()]
         message = DiagnosticArray(status=[status])
-        message.header.stamp = to_stamp(self._robot.now_ns)
+        message.header.stamp = self._stamp()
         self._health.publish(message)
 
     def close(self) -> None:
