@@ -305,3 +305,12 @@ def test_commands_from_before_the_clock_ran_are_not_decades_of_episode(tmp_path:
     path = tape.write(tmp_path / "bag")
     assert 1.0 < summarise_bag(path).duration_s < 3.0
     assert 1.0 < bag_stats(path).duration_s < 3.0
+
+
+def test_a_bag_begins_with_the_first_command_that_has_a_time(tmp_path: Path) -> None:
+    """A command that came before the recorder had a clock put its episode into 1970, and `rove up`
+    left the bag out of its table."""
+    tape = good_tape()
+    first, second = tape.of("joint_command")[:2]
+    first.log_ns = 0
+    assert summarise_bag(tape.write(tmp_path / "bag")).start_ns == second.log_ns

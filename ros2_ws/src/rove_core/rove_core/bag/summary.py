@@ -25,7 +25,7 @@ class BagSummary:
 
     Attributes:
         name: folder name.
-        start_ns: log time of the first message, ns.
+        start_ns: log time of the first command that has one, ns; -1: there is none.
         duration_s: between the first and the last command, s.
         outcome: how the episode ended, or why the bag cannot be read.
         instruction: what the robot was told.
@@ -72,7 +72,8 @@ def summarise_bag(path: Path) -> BagSummary:
     stamps, stages, modes, policy, first = [], [], [], "", -1
     commands = ["joint_command"] if "joint_command" in bag.topics else []
     for message in bag.messages(commands):
-        first = message.log_time_ns if first < 0 else first
+        if first < 0 < message.log_time_ns:  # 0: the recorder had no clock yet
+            first = message.log_time_ns
         command = message.message
         stamp = command.header.stamp.sec * 10**9 + command.header.stamp.nanosec
         if stamp <= 0:
