@@ -23,6 +23,7 @@ from rove_msgs import msg, srv
 from sensor_msgs.msg import JointState
 
 from rove import qos, topics
+from rove.convert import to_ns
 from rove.graph import GraphArguments, build_graph, check_arguments
 from rove.supervise import Supervisor
 from rove.up import graph_environment
@@ -251,6 +252,24 @@ class RunningGraph:
             assert time.monotonic() < deadline, f"cannot resume: {said}"
             said = probe.call(srv.Pause, topics.PAUSE, request).message
             probe.hears(lambda: probe.state.mode != Mode.HOLD, 0.5)  # type: ignore[union-attr]
+
+    def describe(self) -> str:
+        """Say how the graph fares, for the message of a test that waits in vain."""
+        probe, chunk, policy = self.probe, self.probe.chunk, self.probe.policy
+        state = probe.state
+        seen = f"{Mode(state.mode).name} ({state.reason})" if state is not None else "nothing"
+        told = {name: said[-1][1:] for name, said in probe.health.items()}
+        parts = [
+            f"arbiter: {seen}",
+            f"graph failed: {self.supervisor.failed}",
+            f"chunk: {'none' if chunk is None else (chunk.chunk_id, to_ns(chunk.start))}",
+            f"joints: {'none' if probe.joints is None else to_ns(probe.joints.header.stamp)}",
+            f"policy: {policy}",
+            f"clocks: {probe.node.count_publishers('/clock')}",  # 2: another graph meddles
+            *(f"health of {name}: {said}" for name, said in told.items()),
+            *self.lines[-30:],
+        ]
+        return "\n".join(parts)
 
     def wait(self, what: str, condition: Callable[[], Any]) -> Any:
         """Wait as ``Probe.wait``, and resume meanwhile whenever the robot holds.

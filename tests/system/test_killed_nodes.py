@@ -31,17 +31,54 @@ REACTION_S = 1.0
 """What scheduling and transport may take on a machine with two busy cores."""
 
 
+class Graphs:
+    """The graph of this module, and another one after a test that it did not survive."""
+
+    def __init__(self, factory: pytest.TempPathFactory) -> None:
+        self._factory = factory
+        self._running: RunningGraph | None = None
+
+    def take(self) -> RunningGraph:
+        """Return the running graph; it is not used again unless it is given back."""
+        running, self._running = self._running, None
+        if running is not None:
+            return running
+        folder = self._factory.mktemp("graph")
+        return RunningGraph(folder, operator="none", lab="none", record=False)
+
+    def give_back(self, running: RunningGraph) -> None:
+        """Let the next test use a graph."""
+        self._running = running
+
+    def close(self) -> None:
+        """End the graph that runs."""
+        if self._running is not None:
+            self._running.close()
+
+
 @pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGraph]:
-    folder = tmp_path_factory.mktemp("graph")
-    running = RunningGraph(folder, operator="none", lab="none", record=False)
-    yield running
-    running.close()
+def graphs(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Graphs]:
+    made = Graphs(tmp_path_factory)
+    yield made
+    made.close()
 
 
 @pytest.fixture
-def driving(graph: RunningGraph) -> Iterator[RunningGraph]:
+def driving(graphs: Graphs) -> Iterator[RunningGraph]:
     """A graph in which the policy drives."""
+    graph = graphs.take()
+    try:
+        _begin(graph)
+        yield graph
+        if graph.probe.state is not None and graph.probe.state.episode_id:
+            _stop(graph)
+    except BaseException:
+        graph.close()
+        raise
+    graphs.give_back(graph)
+
+
+def _begin(graph: RunningGraph) -> None:
     probe = graph.probe
     probe.wait("joint states", lambda: probe.joints is not None)
     probe.wait("an arbiter", lambda: probe.state)
@@ -51,9 +88,6 @@ def driving(graph: RunningGraph) -> Iterator[RunningGraph]:
     probe.commands.clear()
     graph.start_episode()
     _wait_driving(graph, 0.0)
-    yield graph
-    if probe.state is not None and probe.state.episode_id:
-        _stop(graph)
 
 
 def _stop(graph: RunningGraph) -> None:
@@ -79,8 +113,7 @@ def _wait_driving(graph: RunningGraph, since: float) -> None:
     """Wait until the policy drives; a busy machine may cause another hold on the way."""
     deadline = time.monotonic() + PATIENCE_S
     while not graph.probe.hears(lambda: _drives(graph, since), 1.0):
-        state = graph.probe.state
-        assert time.monotonic() < deadline, f"policy does not drive: {state.reason}"
+        assert time.monotonic() < deadline, f"policy does not drive\n{graph.describe()}"
         graph.leave_hold()
 
 

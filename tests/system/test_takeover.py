@@ -77,7 +77,7 @@ def test_commands_are_whole_and_smooth(bag: Bag) -> None:
     commands = list(bag.messages(["joint_command"]))
     sequences = np.array([m.message.sequence for m in commands])
     assert len({m.message.epoch for m in commands}) == 1
-    assert (np.diff(sequences) >= 1).all()
+    assert (np.diff(sequences) >= 1).all(), np.flatnonzero(np.diff(sequences) < 1)
     lost = int((np.diff(sequences) - 1).sum())
     assert lost <= 0.02 * len(sequences), f"{lost} of {len(sequences)} commands lost"
     positions = np.array([m.message.position for m in commands])
@@ -87,7 +87,10 @@ def test_commands_are_whole_and_smooth(bag: Bag) -> None:
         [m.message.header.stamp.sec * 10**9 + m.message.header.stamp.nanosec for m in commands]
     )
     seconds = np.diff(stamps)[:, None] / 1e9
-    assert (np.abs(np.diff(positions, axis=0)) <= spec.velocity * seconds + 1e-6).all()
+    over = np.abs(np.diff(positions, axis=0)) - spec.velocity * seconds
+    worst, joint = np.unravel_index(over.argmax(), over.shape)
+    where = f"{spec.joint_names[joint]} between {commands[worst].message} and the next, {seconds[worst]}"
+    assert over.max() <= 1e-6, f"{over.max()} rad too far: {where} s later"
 
 
 def test_bag_is_enough_to_audit(bag: Bag) -> None:
