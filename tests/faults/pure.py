@@ -7,6 +7,7 @@ no command ever breaks a limit or brings the robot nearer to itself than it may 
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 
@@ -232,7 +233,7 @@ def _mend(plant: Plant, judge: Judge) -> None:
     judge._say(f"cannot resume from {plant.mode.name}", plant.mode is not Mode.HOLD)
 
 
-def campaign(seeds: range, robot: str = "g1_dex3") -> list[Verdict]:
+def campaign(seeds: Iterable[int], robot: str = "g1_dex3") -> list[Verdict]:
     """Play many schedules, every fourth with an arbiter that keeps the robot's room."""
     spec, limits = load_robot(robot), Timeouts()
     return [run(draw(seed, limits), spec, keep_room=seed % ROOM_EVERY == 0) for seed in seeds]
