@@ -21,7 +21,7 @@ import numpy as np
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
-from rove_teleop.retarget.clutch import turn_about_z, yaw_of
+from rove_teleop.retarget.facing import turn_about_z, yaw_of
 from rove_teleop.retarget.model import SIDES, RobotPoses, angle_between, to_transform
 from rove_teleop.wire.messages import Frame, Pose
 

@@ -16,7 +16,8 @@ from rove_teleop.retarget.alignment import Alignment, alignment
 from rove_teleop.retarget.body.ik import STAGES as BODY_STAGES
 from rove_teleop.retarget.body.ik import BodyIk, IkStep
 from rove_teleop.retarget.body.turns import arrays_of, gaze_angle
-from rove_teleop.retarget.clutch import Clutch, Clutches, yaw_of
+from rove_teleop.retarget.clutch import Clutch, Clutches
+from rove_teleop.retarget.facing import yaw_of
 from rove_teleop.retarget.faults import FrameFaults
 from rove_teleop.retarget.hands.hands import Hands, hand_input
 from rove_teleop.retarget.model import SIDES, KinematicModel, to_transform

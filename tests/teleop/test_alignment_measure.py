@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rove_teleop.retarget.alignment import Alignment, alignment
-from rove_teleop.retarget.clutch import turn_about_z
+from rove_teleop.retarget.facing import turn_about_z
 from rove_teleop.retarget.model import RobotPoses, to_pose, to_transform
 from rove_teleop.wire.messages import Frame
 

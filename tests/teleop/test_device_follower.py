@@ -97,7 +97,7 @@ def test_the_robot_ends_in_the_leaders_posture(seed: int) -> None:
 @given(seed=st.integers(0, 2**32 - 1))
 @example(216)  # an arm that is squeezed again while it still brakes
 @example(4802264)  # a hand passed the trunk too near between two looks at its way to rest
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=12, deadline=None)
 def test_limits_hold_from_the_squeeze_on(seed: int) -> None:
     """Leaders that rush about, through their own bodies too, hands squeezed and released: every
     followed joint keeps position, velocity and acceleration, starting at the measured joints, and

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rove_teleop.retarget.clutch import Clutch, Clutches, turn_about_z, yaw_of
+from rove_teleop.retarget.clutch import Clutch, Clutches
+from rove_teleop.retarget.facing import turn_about_z, yaw_of
 
 coordinate = st.floats(-2.0, 2.0)
 angle = st.floats(-3.0, 3.0)

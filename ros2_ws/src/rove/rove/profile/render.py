@@ -97,10 +97,10 @@ def render(
         near = points @ toward
         order = np.argsort(near, kind="stable")  # of points in one cell the last, nearest, stays
         columns, rows, shade, near = columns[order], rows[order], shade[order], near[order]
-        flat = flat[order]
+        started = flat[order].min(axis=1) >= 0.0
         for dx, dy in SPLAT:
             x, y = columns + dx, rows + dy
-            inside = (flat.min(axis=1) >= 0.0) & (x < width) & (y < height)
+            inside = started & (x < width) & (y < height)
             cells = (height - 1 - y[inside]) * width + x[inside]
             values, depths = shade[inside], near[inside]
             last = np.full(height * width, -1, dtype=np.int64)

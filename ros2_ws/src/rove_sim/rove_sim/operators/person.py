@@ -24,7 +24,7 @@ from rove_sim.operators.skill import Skill, skill_of
 from rove_sim.operators.watching import TakeoverRule, Wanted, Watch
 from rove_sim.operators.working import Working
 from rove_sim.tasks.plan import Plan
-from rove_teleop.retarget.clutch import turn_about_z
+from rove_teleop.retarget.facing import turn_about_z
 from rove_teleop.retarget.model import to_pose, to_transform
 from rove_teleop.wire.messages import Frame, Status
 
