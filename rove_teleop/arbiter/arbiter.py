@@ -7,6 +7,7 @@ to the decision's reason.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rove_core.action import NS
 from rove_core.arrays import FloatArray
@@ -19,9 +20,11 @@ from rove_teleop.arbiter.handover import Handover, HandoverMeter
 from rove_teleop.arbiter.heartbeat import Heartbeats
 from rove_teleop.arbiter.inputs import Inputs
 from rove_teleop.arbiter.machine import step
-from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.state import ArbiterState, initial_state
 from rove_teleop.arbiter.timeouts import Timeouts
+
+if TYPE_CHECKING:
+    from rove_teleop.arbiter.room import Room
 
 
 @dataclass(frozen=True, slots=True, eq=False)

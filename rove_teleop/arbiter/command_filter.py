@@ -17,6 +17,8 @@ passes the target at its speed would come to rest. ``lead`` is the part of it th
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from ruckig import (
     ControlInterface,
@@ -28,11 +30,13 @@ from ruckig import (
     Trajectory,
 )
 
-from rove_core.arrays import FloatArray, frozen_floats
+from rove_core.arrays import BoolArray, FloatArray, Indices, frozen_floats
 from rove_core.errors import ConfigError, ContractError
 from rove_core.robot.spec import RobotSpec
 from rove_teleop.arbiter.lookout import Lookout
-from rove_teleop.arbiter.room import BoolArray, Indices, Room
+
+if TYPE_CHECKING:  # it brings what is compiled, and not every arbiter keeps room
+    from rove_teleop.arbiter.room import Room
 
 LEAD = 0.7
 """Part of the braking distance that the filter aims ahead. On a sine of 0.5 Hz and 0.3 rad, 1.0

@@ -8,11 +8,14 @@ does not say it either, on the way.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rove_core.arrays import FloatArray
-from rove_teleop.arbiter.room import BoolArray, Room
+from rove_core.arrays import BoolArray, FloatArray
+
+if TYPE_CHECKING:
+    from rove_teleop.arbiter.room import Room
 
 STRAIGHT = 0.005
 """m of slack, at most, that a halt leaves where it is looked at: the way of a hand bends by less

@@ -11,17 +11,14 @@ it is left out.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 import pinocchio as pin
 
-from rove_core.arrays import FloatArray
+from rove_core.arrays import BoolArray, FloatArray, Indices
 from rove_core.robot import RobotSpec
 from rove_teleop.retarget.body.collision import RESERVE, Collisions, moment
 from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration
 from rove_teleop.retarget.model import placements
 
-BoolArray = npt.NDArray[np.bool_]
-Indices = npt.NDArray[np.intp]
 AXES = ("x", "y", "z")
 FACES = 2 * len(AXES)
 

@@ -14,7 +14,7 @@ const problems = [];
 let page;
 
 const steps = {
-  async open({ url, headset, width, height }) {
+  async open({ url, headset, lazy, width, height }) {
     const context = await browser.newContext({ viewport: { width, height }, ignoreHTTPSErrors: true });
     page = await context.newPage();
     page.setDefaultTimeout(60000);
@@ -34,12 +34,31 @@ const steps = {
         globalThis.headset = device;
       });
     }
+    if (lazy) {
+      // A frame of 3-D without a graphics card takes a core for long; two in a second will do.
+      await page.addInitScript(() => {
+        globalThis.requestAnimationFrame = (draw) => setTimeout(() => draw(performance.now()), 500);
+        globalThis.cancelAnimationFrame = clearTimeout;
+      });
+    }
     await page.goto(url);
     return await page.evaluate(() => isSecureContext);
   },
   async text({ selector }) { return await page.locator(selector).first().innerText(); },
-  async click({ selector }) { await page.locator(selector).first().click(); },
-  async fill({ selector, text }) { await page.locator(selector).first().fill(text); },
+  // With a patience (ms): whether it could be clicked; it may turn grey meanwhile.
+  async click({ selector, patience }) {
+    try {
+      await page.locator(selector).first().click({ timeout: patience });
+    } catch (error) {
+      if (patience && error.name === "TimeoutError") return false;
+      throw error;
+    }
+    return true;
+  },
+  async fill({ selector, text }) {
+    await page.locator(selector).first().fill(text);
+    await page.keyboard.press("Tab");
+  },
   async key({ code, down }) { await page.keyboard[down ? "down" : "up"](code); },
   async run({ script }) { return await page.evaluate(script); },
   async until({ script, patience }) {

@@ -42,9 +42,23 @@ class Headset:
         assert "error" not in answer, f"{step} {given}: {answer['error']}"
         return answer["ok"]
 
-    def open(self, url: str, headset: bool = True, width: int = 1100, height: int = 900) -> None:
-        """Open the page; it has to be a secure context: headsets offer WebXR to no other."""
-        assert self.do("open", url=url, headset=headset, width=width, height=height)
+    def open(
+        self,
+        url: str,
+        headset: bool = True,
+        lazy: bool = False,
+        width: int = 1100,
+        height: int = 900,
+    ) -> None:
+        """Open the page; it has to be a secure context: headsets offer WebXR to no other.
+
+        Args:
+            url: of the page.
+            headset: emulate one.
+            lazy: let the page draw but twice a second.
+            width, height: of the window, pixels.
+        """
+        assert self.do("open", url=url, headset=headset, lazy=lazy, width=width, height=height)
 
     def pair(self, name: str, code: str) -> None:
         """Type name and code."""

@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 from headset import Headset
 from rove_msgs import srv
 
-from graph_harness import PATIENCE_S, RunningGraph, free_port
+from graph_harness import PATIENCE_S, RunningGraph
 from rove import topics
 from rove_core.bag.episode import read_episode
 from rove_core.bag.reader import find_bags
@@ -30,18 +30,6 @@ from rove_teleop.webxr.invitation import Invitation, read_invitation
 
 pytestmark = [pytest.mark.graph, pytest.mark.timeout(600)]
 NAME = "ann"
-PATIENT = {
-    "slowest_clock": 0.0,
-    "timeouts.proof_rate": 4.0,
-    "timeouts.operator_frame": 1.0,
-    "timeouts.human_target": 1.0,
-    "timeouts.joint_states": 1.0,
-    "timeouts.tick_gap": 1.0,
-    "timeouts.chunk": 2.0,
-    "timeouts.policy_silence": 5.0,
-}
-"""A browser without a graphics card takes the cores from the graph; what the arbiter says of slow
-machines is tested elsewhere."""
 SMALL = {"width": 320, "height": 240}
 """Pixels cost most of the time of such a browser."""
 ARMS_OUT = """(() => {
@@ -152,23 +140,6 @@ class Operator:
         self.page.run(RAISE.replace("METRES", str(metres)))
         sign = 1 if metres > 0 else -1
         self.page.until(f"{sign} * ({height} - {before}) > {abs(metres) / 2}")
-
-
-@pytest.fixture(scope="module")
-def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGraph]:
-    """The whole graph, its page, and nobody else."""
-    graph = RunningGraph(
-        tmp_path_factory.mktemp("page"),
-        limits=PATIENT,
-        operator="wire",
-        lab="none",
-        page=f"https://127.0.0.1:{free_port()}",
-    )
-    try:
-        graph.probe.wait("an arbiter", lambda: graph.probe.state)
-        yield graph
-    finally:
-        graph.close()
 
 
 def invited(graph: RunningGraph) -> Invitation:

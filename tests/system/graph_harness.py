@@ -37,6 +37,19 @@ PATIENCE_S = 60.0
 ANSWER_S = 3.0
 """An answer that takes longer was asked of a dead server."""
 
+PATIENT = {
+    "slowest_clock": 0.0,
+    "timeouts.proof_rate": 4.0,
+    "timeouts.operator_frame": 1.0,
+    "timeouts.human_target": 1.0,
+    "timeouts.joint_states": 1.0,
+    "timeouts.tick_gap": 1.0,
+    "timeouts.chunk": 2.0,
+    "timeouts.policy_silence": 5.0,
+}
+"""Limits of the arbiter beside a browser: without a graphics card that takes the cores from the
+graph. What the arbiter says of slow machines is tested elsewhere."""
+
 
 def free_port() -> int:
     """Return a TCP port of the loopback that is free now."""

@@ -10,6 +10,8 @@ import numpy.typing as npt
 from rove_core.errors import ContractError
 
 FloatArray = npt.NDArray[np.float64]
+BoolArray = npt.NDArray[np.bool_]
+Indices = npt.NDArray[np.intp]
 
 
 def frozen_floats(

@@ -41,7 +41,6 @@ from rove_teleop.arbiter.decision import Answer, EpisodeNews
 from rove_teleop.arbiter.desk import ArbiterDesk
 from rove_teleop.arbiter.heartbeat import HeartbeatAnswer, heartbeats
 from rove_teleop.arbiter.pace import ClockPace
-from rove_teleop.arbiter.room import Room
 from rove_teleop.arbiter.timeouts import Timeouts
 
 
@@ -68,7 +67,11 @@ class ArbiterNode(IntakeNode):
         guards = heartbeats([name.strip() for name in names.split(",") if name.strip()],
                             secrets.token_bytes(16))  # fmt: skip
         text = "keep every command apart from the robot itself and inside its workspace"
-        room = Room(self._spec) if parameter(self, "keep_room", True, text) else None
+        room = None
+        if parameter(self, "keep_room", True, text):
+            from rove_teleop.arbiter.room import Room  # two seconds of imports
+
+            room = Room(self._spec)
         arbiter = Arbiter(self._spec, self._epoch, timeouts, room=room, heartbeats=guards)
         self._desk = ArbiterDesk(arbiter)
         slowest = parameter(
