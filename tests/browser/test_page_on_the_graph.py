@@ -1,4 +1,4 @@
-"""The operator's page in a real Chromium with an emulated headset, on the running graph."""
+"""The pages of operator and supervisor in a real Chromium, on the running graph."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,9 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "system"))
 
 from headset import Headset
 from rove_msgs import srv
+from supervisor import Console
 
-from graph_harness import PATIENCE_S, RunningGraph
+from graph_harness import PATIENCE_S, PATIENT, RunningGraph, free_port
 from rove import topics
 from rove_core.bag.episode import read_episode
 from rove_core.bag.reader import find_bags
@@ -140,6 +141,24 @@ class Operator:
         self.page.run(RAISE.replace("METRES", str(metres)))
         sign = 1 if metres > 0 else -1
         self.page.until(f"{sign} * ({height} - {before}) > {abs(metres) / 2}")
+
+
+@pytest.fixture(scope="module")
+def graph(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningGraph]:
+    """The whole graph, its pages, and nobody else."""
+    graph = RunningGraph(
+        tmp_path_factory.mktemp("pages"),
+        limits=PATIENT,
+        operator="wire",
+        lab="none",
+        page=f"https://127.0.0.1:{free_port()}",
+        console=f"http://127.0.0.1:{free_port()}",
+    )
+    try:
+        graph.probe.wait("an arbiter", lambda: graph.probe.state)
+        yield graph
+    finally:
+        graph.close()
 
 
 def invited(graph: RunningGraph) -> Invitation:
@@ -285,3 +304,39 @@ def test_the_bag_shows_the_stages(graph: RunningGraph) -> None:
     modes = summarise_bag(path).modes
     for mode in (Mode.AUTONOMOUS, Mode.ALIGN, Mode.HUMAN, Mode.HANDBACK, Mode.HOLD):
         assert mode in modes, modes
+
+
+def test_a_supervisor_presses(graph: RunningGraph) -> None:
+    """Start with task and instruction, pause, resume, success, e-stop, reset: each press reaches
+    the arbiter with the person's name, and the page shows what the arbiter says."""
+    ready = lambda: any("console: http" in line for line in tuple(graph.lines))  # noqa: E731
+    graph.probe.wait("the console", ready)
+    with Headset() as page:
+        page.open(graph.given.console, headset=False, lazy=True, width=640, height=480)
+        page.until("!!document.querySelector('[data-card=status] [data-mode]')")
+        console = Console(graph, page)
+        console.write("Your name", "Ada")
+        console.write("Task", "erase_whiteboard")
+        console.write("Instruction", "erase the red stroke")
+        console.press("Start episode", lambda: console.state.episode_id)
+        episode = console.state.episode_id
+        graph.wait("the policy to drive", lambda: console.state.mode == Mode.AUTONOMOUS)
+        page.until("document.body.innerText.includes('rollout: erase the red stroke')")
+
+        console.press("Pause", lambda: console.state.mode == Mode.PAUSED)
+        assert "Ada" in console.state.reason
+        console.shows(Mode.PAUSED)
+        driving = (Mode.HANDBACK, Mode.AUTONOMOUS)
+        console.press("Resume", lambda: console.state.mode in driving, held=True)
+
+        console.press("Success", lambda: not console.state.episode_id, held=True)
+        ended = graph.probe.wait("news of the end", lambda: graph.probe.ended)
+        assert (ended.episode_id, ended.outcome) == (episode, Outcome.SUCCESS)
+        assert "Ada" in ended.reason
+
+        console.press("E-STOP", lambda: console.state.mode == Mode.ESTOP, held=True)
+        assert "Ada at the console" in console.state.reason
+        console.shows(Mode.ESTOP)
+        console.press("Reset e-stop", lambda: console.state.mode == Mode.HOLD, held=True)
+        console.shows(Mode.HOLD)
+        assert page.do("problems") == []
