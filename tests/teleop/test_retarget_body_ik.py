@@ -6,7 +6,7 @@ import numpy as np
 import pinocchio as pin
 import pytest
 from body_examples import DT, MIRRORS, ROBOTS, SPECS, anchored, posture
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from rove_core.arrays import FloatArray
@@ -55,12 +55,14 @@ def test_a_target_from_a_reachable_posture_is_reached(robot: str, seed: int) -> 
 
 
 @given(robots, seeds)
+@example("g1_dex3", 5047)  # an arm meets the trunk on one side only
 @settings(max_examples=10, deadline=None)
 def test_the_mirror_image_of_a_motion_is_the_motion_of_the_mirror_image(
     robot: str, seed: int
 ) -> None:
     """With the operator mirrored, and the robot starting in the mirrored posture, every step is
-    the mirror image, as far as the URDF itself is symmetric."""
+    the mirror image, as far as the URDF itself is symmetric. Where links come near each other it
+    is less so: the shapes around them differ by a millimetre, and one arm meets the other first."""
     spec, mirror, rng = SPECS[robot], MIRRORS[robot], np.random.default_rng(seed)
     joints = posture(spec, rng, 0.15)
     joints = np.where(mirror.signs == 0.0, spec.resting, joints)
@@ -70,6 +72,7 @@ def test_the_mirror_image_of_a_motion_is_the_motion_of_the_mirror_image(
     ours, theirs = anchored(spec, joints), anchored(spec, there)
     flip = np.diag([1.0, -1.0, 1.0])
     speed, spin = rng.normal(0.0, 0.25, (2, 3)), rng.normal(0.0, 0.4, (2, 3))
+    room = np.inf
     for i in range(40):
         for side in (0, 1):
             way = speed[side] * DT * np.cos(0.08 * i)
@@ -83,11 +86,12 @@ def test_the_mirror_image_of_a_motion_is_the_motion_of_the_mirror_image(
         theirs.bend(-0.001 * i, 0.002 * i, -0.001 * i)
         ours.step(DT)
         theirs.step(DT)
+        room = min(room, ours.near.min(), theirs.near.min())
     moved = joints.copy()
     moved[ours.body.moving] = ours.body.joints
     image = mirror.image(moved)[theirs.body.moving]
     assert np.abs(ours.body.joints - joints[ours.body.moving]).max() > 0.01
-    assert image == pytest.approx(theirs.body.joints, abs=0.03)
+    assert image == pytest.approx(theirs.body.joints, abs=0.01 if room > 0.002 else 0.15)
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
