@@ -56,8 +56,9 @@ const steps = {
     return true;
   },
   async fill({ selector, text }) {
-    await page.locator(selector).first().fill(text);
-    await page.keyboard.press("Tab");
+    const field = page.locator(selector).first();
+    await field.fill(text);
+    await field.blur();
   },
   async key({ code, down }) { await page.keyboard[down ? "down" : "up"](code); },
   async run({ script }) { return await page.evaluate(script); },

@@ -7,6 +7,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import struct
+from functools import cache
 from pathlib import Path
 
 import cv2
@@ -21,7 +22,7 @@ from rove.profile.anatomy import kind_of, study, words_of
 from rove.profile.check import check_profile, todos
 from rove.profile.cli import main
 from rove.profile.fit import Fit, fit_capsule, fit_capsules
-from rove.profile.follow import follow_robots, follow_tour
+from rove.profile.follow import Journey, follow_robots, follow_tour
 from rove.profile.meshes import read_surfaces
 from rove.profile.new import draft_profile
 from rove.profile.render import render, view_along
@@ -350,6 +351,12 @@ def test_names_tell_limbs(name: str, kind: str) -> None:
     assert words_of(name)
 
 
+@cache
+def _journey(robot: str) -> Journey:
+    """Return one robot's tour, which takes seconds."""
+    return follow_tour(load_robot(robot))
+
+
 def test_robots_follow_the_tour_and_are_drawn(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -358,6 +365,7 @@ def test_robots_follow_the_tour_and_are_drawn(
     each of them under the operator's, with the marks of the goals.
     """
     monkeypatch.setattr(strip, "PIXEL", 2 * strip.PIXEL)  # a quarter of the work
+    monkeypatch.setattr(follow, "follow_tour", lambda spec, *_: _journey(spec.name))
     path = tmp_path / "strip.png"
     robots = list(available_robots())
     assert main(["follow", *robots, "--out", str(path)]) == 0
@@ -385,7 +393,7 @@ def test_a_robot_is_where_the_tour_leads(robot: str) -> None:
     """Law: at every station that it can reach a robot's wrists are within 5 mm, at those that it
     cannot they are off and it is still within limits and margins; the same figures every time.
     """
-    journey = follow_tour(load_robot(robot))
+    journey = _journey(robot)
     assert journey.problems == []
     assert journey.room > 0.0
     assert [stop.station for stop in journey.stops] == list(STATIONS)
