@@ -331,6 +331,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
             "episodes": given.episodes,
             "seed": given.seed,
             "wrong_labels": given.wrong_labels,
+            "await_operator": given.operator in ("scripted", "exo"),
         }
         lab = node("lab", "rove_sim", **own)
         graph.append(replace(lab, respawn=False, ends_graph=True))

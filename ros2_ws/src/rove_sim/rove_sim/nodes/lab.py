@@ -23,6 +23,8 @@ from rove_sim.labels import LabelNoise, label_chance
 PERSON = "simulated lab"
 RECORDER_S = 1.0
 """Wall time after an episode in which its bag is closed."""
+OPERATOR_S = 15.0
+"""A first start compiles for long; without an operator by then the policy goes on alone."""
 ANSWER_S = 2.0
 """A service that has not answered for this long died; the next one is asked."""
 CLEAR_FAULT_S = 2.0
@@ -55,6 +57,8 @@ class LabNode(Node):
             self, "wrong_labels", 0.0, "share of outcomes labelled the other way round", (0.0, 1.0)
         )
         self._labels = LabelNoise(outcome_rate=wrong)
+        text = "start the first episode when an operator holds the lease"
+        self._await_operator = parameter(self, "await_operator", False, text)
         self.finished, self.exit_status = False, 0
         self._done = 0
         self._state = ArbiterState(mode=int(Mode.HOLD))
@@ -147,8 +151,15 @@ class LabNode(Node):
         if self._state.episode_id:
             request = StopEpisode.Request(outcome=int(Outcome.ABORTED), reason="left over")
             self._ask(self._stop, request)
-        elif self._in_step() > SETTLE_S and self._state.mode == Mode.IDLE:
+        elif (
+            self._in_step() > SETTLE_S and self._state.mode == Mode.IDLE and self._operator_there()
+        ):
             self._go(_Step.START)
+
+    def _operator_there(self) -> bool:
+        """Whether somebody could take over, or has not come for long."""
+        late = self._in_step() > OPERATOR_S
+        return bool(not self._await_operator or self._done or self._state.lease_holder or late)
 
     def _start_step(self) -> None:
         request = StartEpisode.Request(
