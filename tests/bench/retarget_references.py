@@ -25,7 +25,7 @@ from rove_teleop.retarget.body.turns import tilt
 from rove_teleop.retarget.model import SIDES, KinematicModel, angle_between
 from rove_teleop.retarget.trunk import Bend
 
-IPOPT = {"max_iter": 50, "tol": 1e-6, "print_level": 0, "sb": "yes", "warm_start_init_point": "yes"}
+IPOPT = {"max_iter": 50, "tol": 1e-6, "print_level": 0, "sb": "yes"}
 
 
 def lifted(bend: Bend) -> FloatArray:
@@ -125,14 +125,17 @@ class Ipopt:
 
     The pelvis goes where the body's bend says, the waist stands still. The objective, with its
     weights, is the one that xr_teleoperate uses for these arms: position, orientation, a pull to
-    zero and to the solution before. Nothing limits speed or acceleration.
+    zero and to the solution before. Nothing limits speed or acceleration. So are the options:
+    those with 50 iterations and a tolerance of 1e-6 (avp_teleoperate at 1a25ee0, robot_arm_ik.py),
+    with the errors as functions of their own, which are not expanded.
 
     Args:
         spec: the robot.
         joints: (N,) rad to start from.
+        tuned: faster than the original: functions expanded, started warm.
     """
 
-    def __init__(self, spec: RobotSpec, joints: FloatArray) -> None:
+    def __init__(self, spec: RobotSpec, joints: FloatArray, tuned: bool = False) -> None:
         self._spec, self._joints = spec, np.array(joints)
         body = Configuration(spec)
         body.stand(joints[body.moving])
@@ -144,16 +147,14 @@ class Ipopt:
         q = opti.variable(model.nq)
         self._q, self._before = q, opti.parameter(model.nq)
         self._goals = [opti.parameter(4, 4) for _ in SIDES]
-        place, turn = 0, 0
-        found = _symbolic(self._model, q)
-        self._check(found, q)
-        for pose, goal in zip(found, self._goals, strict=True):
-            place += casadi.sumsqr(pose[:3, 3] - goal[:3, 3])
-            turn += casadi.sumsqr(_log(pose[:3, :3] @ goal[:3, :3].T))
+        place, turn = self._errors(model.nq)
+        errors = (q, *self._goals)
         rest = 0.02 * casadi.sumsqr(q) + 0.1 * casadi.sumsqr(q - self._before)
-        opti.minimize(50.0 * place + turn + rest)
+        opti.minimize(50.0 * casadi.sumsqr(place(*errors)) + casadi.sumsqr(turn(*errors)) + rest)
         opti.subject_to(opti.bounded(model.lowerPositionLimit, q, model.upperPositionLimit))
-        opti.solver("ipopt", {"expand": True, "print_time": False, "calc_lam_p": False}, IPOPT)
+        more = {"warm_start_init_point": "yes"} if tuned else {}
+        options = {"print_time": False, "calc_lam_p": False, "expand": tuned}
+        opti.solver("ipopt", options, {**IPOPT, **more})
         self._opti = opti
         self.cpu_s, self.failures = 0.0, 0
 
@@ -173,7 +174,21 @@ class Ipopt:
         self.cpu_s = time.thread_time() - begun
         return self._model.position_of(self._last, self._joints)
 
-    def _check(self, poses: list[casadi.MX], q: casadi.MX) -> None:
+    def _errors(self, joints: int) -> tuple[casadi.Function, casadi.Function]:
+        """Return both wrists' errors of place and of turn, (6,) each, of joints and two goals."""
+        q = casadi.SX.sym("q", joints)
+        goals = [casadi.SX.sym(side, 4, 4) for side in SIDES]
+        poses = _symbolic(self._model, q)
+        self._check(poses, q)
+        pairs = list(zip(poses, goals, strict=True))
+        places = [pose[:3, 3] - goal[:3, 3] for pose, goal in pairs]
+        turns = [_log(pose[:3, :3] @ goal[:3, :3].T) for pose, goal in pairs]
+        return (
+            casadi.Function("place", [q, *goals], [casadi.vertcat(*places)]),
+            casadi.Function("turn", [q, *goals], [casadi.vertcat(*turns)]),
+        )
+
+    def _check(self, poses: list[casadi.SX], q: casadi.SX) -> None:
         """Compare the symbolic kinematics with pinocchio's."""
         model = self._model.model
         rng = np.random.default_rng(0)
@@ -186,12 +201,12 @@ class Ipopt:
             assert angle_between(off, wrist) < 1e-6, side
 
 
-def _symbolic(kinematics: KinematicModel, q: casadi.MX) -> list[casadi.MX]:
+def _symbolic(kinematics: KinematicModel, q: casadi.SX) -> list[casadi.SX]:
     """Return the wrists in the pelvis frame as 4 x 4 expressions of ``q``."""
     model = kinematics.model
     data = model.createData()
     base = casadi.DM(kinematics.pelvis_in_world.inverse().homogeneous)
-    poses: list[casadi.MX] = []
+    poses: list[casadi.SX] = []
     for side in SIDES:
         frame = model.frames[model.getFrameId(kinematics.wrist_frames[side])]
         chain = [joint for joint in model.supports[frame.parentJoint] if joint]
@@ -212,7 +227,7 @@ def _symbolic(kinematics: KinematicModel, q: casadi.MX) -> list[casadi.MX]:
     return poses
 
 
-def _log(turn: casadi.MX) -> casadi.MX:
+def _log(turn: casadi.SX) -> casadi.SX:
     """Return axis times angle of a rotation; smooth at no rotation."""
     axis = 0.5 * casadi.vertcat(
         turn[2, 1] - turn[1, 2], turn[0, 2] - turn[2, 0], turn[1, 0] - turn[0, 1]

@@ -85,15 +85,16 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", default=[], help="words in the names of faults")
     parser.add_argument("--out", type=Path, default=Path("build/faults.json"))
     given = parser.parse_args()
-    # A graph is closed by whatever ends this process, SIGKILL aside (its children end with it).
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
 
     from rove.environment import ensure_ament_prefix
 
     ensure_ament_prefix()
-    from rove.supervise import clean_shared_memory
+    from graph_harness import ask_to_end
+    from rove.shared_memory import clean_shared_memory
     from tests.faults.memory import segments
 
+    # A graph is closed by whatever ends this process, SIGKILL aside (its children end with it).
+    signal.signal(signal.SIGTERM, ask_to_end)
     verdicts: list[Verdict] = []
     left: int | None = None
     try:
@@ -102,7 +103,7 @@ def main() -> int:
                 verdicts.append(verdict)
                 print(row(verdict), flush=True)
         gc.collect()  # this process's own participant
-        clean_shared_memory()
+        clean_shared_memory(settled_s=0.0)  # the domain is ours
         left = len(segments())
     finally:
         text, bad = report(verdicts, given.out, shared_memory_left=left)

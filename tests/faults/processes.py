@@ -15,7 +15,7 @@ from graph_harness import PATIENCE_S, RunningGraph
 from rove import topics
 from rove.convert import to_ns
 from rove.graph import SIMULATION_TIMEOUTS
-from rove.supervise import clean_shared_memory
+from rove.shared_memory import clean_shared_memory
 from rove_core.vocabulary import Authority, Mode
 from tests.faults.verdict import WENT_ON, Found, StoodStillError
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -34,6 +35,8 @@ NAMESPACE = "g1_dex3"
 PATIENCE_S = 60.0
 """How long a thing that must happen may take on a machine that is busy with other things."""
 
+LOOK_S = 0.5
+"""After which a waiting probe looks whether to end at all."""
 ANSWER_S = 3.0
 """An answer that takes longer was asked of a dead server."""
 
@@ -49,6 +52,20 @@ PATIENT = {
 }
 """Limits of the arbiter beside a browser: without a graphics card that takes the cores from the
 graph. What the arbiter says of slow machines is tested elsewhere."""
+
+
+END_AT_ONCE: list[int] = []
+"""Exit status, once this process was told to end: see `ask_to_end`."""
+
+
+def ask_to_end(number: int, _frame: object) -> None:
+    """Take a signal that ends this process, at the next look of a probe.
+
+    A handler that raises does so wherever the main thread is, within a callback of C as well,
+    where the exception is lost.
+    """
+    END_AT_ONCE.append(128 + number)
+    os.write(sys.stdout.fileno(), b"told to end\n")
 
 
 def free_port() -> int:
@@ -135,9 +152,20 @@ class Probe:
         return self.states[-1][1] if self.states else None
 
     def hears(self, condition: Callable[[], Any], seconds: float) -> Any:
-        """Wait until a condition on what was heard holds, or the time is over; return its value."""
+        """Wait until a condition on what was heard holds, or the time is over; return its value.
+
+        Raises:
+            SystemExit: this process was told to end.
+        """
+        deadline, left = time.monotonic() + seconds, seconds
         with self._news:
-            return self._news.wait_for(condition, seconds)
+            while not (found := self._news.wait_for(condition, min(left, LOOK_S))) and left > 0.0:
+                if END_AT_ONCE:
+                    break
+                left = max(0.0, deadline - time.monotonic())
+        if END_AT_ONCE:
+            raise SystemExit(END_AT_ONCE[0])
+        return found
 
     def wait(self, what: str, condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
         """Wait until a condition on what was heard holds; return its value.

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
-import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -19,6 +17,7 @@ from typing import IO
 import yaml
 
 from rove.graph import NodeSpec
+from rove.shared_memory import clean_shared_memory
 from rove_core.errors import ConfigError
 
 STOP_GRACE_S = 5.0
@@ -61,18 +60,6 @@ def executable_path(package: str, executable: str) -> Path:
         present = [p.name for p in path.parent.iterdir()] if path.parent.is_dir() else []
         raise ConfigError("executable", str(path), present, f"package {package}")
     return path
-
-
-def clean_shared_memory() -> None:
-    """Remove what killed processes left in /dev/shm; segments in use stay.
-
-    Fast DDS's own tool does it in 0.2 s. Without it each later process prints errors about ports
-    that it cannot lock.
-    """
-    tool = shutil.which("fastdds", path=f"{Path(sys.executable).parent}{os.pathsep}{os.defpath}")
-    if tool is not None:
-        quiet = subprocess.DEVNULL
-        subprocess.run([tool, "shm", "clean"], stdout=quiet, stderr=quiet, check=False, timeout=30)
 
 
 @dataclass
