@@ -155,15 +155,11 @@ def stop(graph: RunningGraph) -> Found:
 
     Timed by wall time from the call to the tick that decided it, as the arbiter stamped it.
     """
-    probe = graph.probe
-    client = probe.node.create_client(srv.EmergencyStop, topics.EMERGENCY_STOP)
-    try:  # known before it is needed: what is timed is the stop, not the discovery of a service
-        assert client.wait_for_service(PATIENCE_S)
-        first, began, began_ns = len(probe.commands), time.monotonic(), time.time_ns()
-        client.call_async(srv.EmergencyStop.Request(cause="campaign"))
-        probe.wait_mode(Mode.ESTOP, since=began)
-    finally:
-        probe.node.destroy_client(client)
+    probe, client = graph.probe, graph.probe.emergency_stop
+    assert client.wait_for_service(PATIENCE_S)
+    first, began, began_ns = len(probe.commands), time.monotonic(), time.time_ns()
+    client.call_async(srv.EmergencyStop.Request(cause="campaign"))
+    probe.wait_mode(Mode.ESTOP, since=began)
     stopped = probe.wait(
         "a command of the stop",
         lambda: next((c for c in probe.commands[first:] if c.mode == Mode.ESTOP), None),

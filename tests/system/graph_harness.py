@@ -96,6 +96,9 @@ class Probe:
         self.subscribe(msg.ArbiterState, topics.ARBITER_STATE, qos.STATE, self._on_state)
         self.subscribe(msg.EpisodeEvent, topics.EPISODE, qos.EVENT, self._on_episode)
         self.subscribe(DiagnosticArray, topics.DIAGNOSTICS, qos.EVENT, self._on_health)
+        # As a console has it, from the start: both ends of a new client do not know each other at
+        # once, and a request that comes too early is sent again after 0.1 s.
+        self.emergency_stop = self.node.create_client(srv.EmergencyStop, topics.EMERGENCY_STOP)
         command = qos.recording(qos.COMMAND)
         self.subscribe(msg.JointCommand, topics.JOINT_COMMAND, command, self.commands.append)
         keep = (

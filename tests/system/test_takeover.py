@@ -2,47 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 
-from graph_harness import RunningGraph
 from rove.retarget_health import CYCLE, WAITED, WHOLE
 from rove_core.bag.episode import read_episode
-from rove_core.bag.reader import Bag, find_bags
+from rove_core.bag.reader import Bag
 from rove_core.bag.summary import summarise_bag
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Mode, Stage
 from rove_teleop.retarget.retargeter import STAGES
 
 pytestmark = pytest.mark.graph
-ATTEMPTS = 3
-"""A machine that itself stands still for a quarter of a second makes the robot hold."""
-
-
-@pytest.fixture(scope="module")
-def bag(tmp_path_factory: pytest.TempPathFactory) -> Bag:
-    """The bag of one episode with the scripted operator."""
-    for _ in range(ATTEMPTS):
-        bag = _record(tmp_path_factory.mktemp("takeover"))
-        modes = summarise_bag(bag.path).modes  # the bag begins seconds before the episode
-        if Mode.HOLD not in modes[modes.index(Mode.AUTONOMOUS) :]:
-            break
-    return bag
-
-
-def _record(folder: Path) -> Bag:
-    graph = RunningGraph(folder, episodes=1, takeover_at=1.5)
-    try:
-        graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n" + "\n".join(graph.lines[-60:])) from error
-    finally:
-        graph.close()
-    bags = find_bags(graph.bags)
-    assert len(bags) == 1, graph.lines
-    return Bag(bags[0])
 
 
 def test_modes_of_a_takeover(bag: Bag) -> None:
