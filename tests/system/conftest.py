@@ -2,41 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 
-from rove_core.bag.reader import Bag, find_bags
-from rove_core.bag.summary import summarise_bag
-from rove_core.vocabulary import Mode
-
-ATTEMPTS = 3
-"""A machine that itself stands still for a quarter of a second makes the robot hold."""
-TAKEOVER_S = 1.5
-"""After which the scripted operator takes over."""
+from rove_core.bag.reader import Bag
 
 
 @pytest.fixture(scope="session")
 def bag(tmp_path_factory: pytest.TempPathFactory) -> Bag:
     """The bag of one episode with the scripted operator; its graph has ended."""
-    for _ in range(ATTEMPTS):
-        bag = _record(tmp_path_factory.mktemp("takeover"))
-        modes = summarise_bag(bag.path).modes  # the bag begins seconds before the episode
-        if Mode.HOLD not in modes[modes.index(Mode.AUTONOMOUS) :]:
-            break
-    return bag
+    import takeover  # imports ROS
 
-
-def _record(folder: Path) -> Bag:
-    from graph_harness import RunningGraph  # no ROS where no graph is tested
-
-    graph = RunningGraph(folder, episodes=1, takeover_at=TAKEOVER_S)
-    try:
-        graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
-    except AssertionError as error:
-        raise AssertionError(f"{error}\n" + "\n".join(graph.lines[-60:])) from error
-    finally:
-        graph.close()
-    bags = find_bags(graph.bags)
-    assert len(bags) == 1, graph.lines
-    return Bag(bags[0])
+    return takeover.record(tmp_path_factory)
