@@ -147,11 +147,8 @@ class Collisions:
         place = self._there if there else self._here
         if there:
             pin.computeJointJacobians(self._model, place.data)
-        reading = place.read()[pairs]
-        normal, point = reading[:, 1:4], reading[:, 4:7]
-        wrench = np.concatenate([normal, np.cross(point, normal)], axis=1)
-        rows: FloatArray = wrench @ place.data.J
-        rows *= self._mask[pairs]
+        rows: FloatArray = np.empty((len(pairs), self._mask.shape[1]))
+        _gradients(place.read(), pairs, place.data.J, self._mask, rows)
         return rows
 
 
@@ -176,6 +173,29 @@ def most_missing(before: FloatArray, after: FloatArray) -> float:
     for p in range(len(before)):
         most = max(most, COMING_BACK * min(before[p], 0.0) - after[p])
     return most
+
+
+@compiled("void(f8[:, :], i8[::1], f8[::1, :], f8[:, ::1], f8[:, ::1])")
+def _gradients(
+    reading: FloatArray, pairs: Indices, jacobian: FloatArray, mask: FloatArray, rows: FloatArray
+) -> None:
+    """Fill in the gradients of some pairs' distances, (k, nv) m/rad: n . (v + w x p).
+
+    Args:
+        reading: (P, 10), see ``READING``. pairs: (k,). jacobian: (6, nv) of the joints, at the
+            origin. mask: (P, nv).
+    """
+    for k in range(len(pairs)):
+        r, m = reading[pairs[k]], mask[pairs[k]]
+        nx, ny, nz, px, py, pz = r[1], r[2], r[3], r[4], r[5], r[6]
+        mx, my, mz = py * nz - pz * ny, pz * nx - px * nz, px * ny - py * nx
+        for j in range(len(m)):
+            if m[j] == 0.0:
+                rows[k, j] = 0.0
+                continue
+            c = jacobian[:, j]
+            turned = mx * c[3] + my * c[4] + mz * c[5]
+            rows[k, j] = m[j] * (nx * c[0] + ny * c[1] + nz * c[2] + turned)
 
 
 @compiled("b1(f8[::1], f8[::1], f8[::1])")

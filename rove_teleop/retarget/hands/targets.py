@@ -6,6 +6,7 @@ are known, so one matrix a pair of hands does it.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -23,6 +24,7 @@ from rove_teleop.retarget.hands.human import (
 )
 from rove_teleop.retarget.hands.model import HandModel
 
+_HAND = struct.Struct(f"{3 * HAND_JOINTS}d")  # numpy takes three times as long for a tuple
 LOOK_EVERY = 8  # frames between two looks at the lengths of one hand's fingers
 # Closure of a finger from its vector knuckle to tip over its length: 1 forward when it is straight,
 # about -0.3 forward in a fist. That of a thumb: 0.5 to its side when stretched, 0 in a fist.
@@ -77,6 +79,7 @@ class HandTargets:
             self._slope[i] = -axis / (travel * model.length[i])
         self._right = np.array([1.0 if side == "right" else -1.0 for side in sides])
         self._seen = np.zeros((len(sides), HAND_JOINTS, 3))
+        self._bytes = [memoryview(hand.reshape(-1)).cast("B") for hand in self._seen]
         self._good = np.zeros(len(sides), dtype=bool)
         self._axes = np.zeros((len(sides), 3, 3))
         self._placed = np.zeros((len(sides), POINTS, 3))
@@ -95,8 +98,8 @@ class HandTargets:
         for i, side in enumerate(self._sides):
             hand = hands.get(side)
             good[i] = hand is not None and len(hand) == 3 * HAND_JOINTS
-            if good[i]:
-                self._seen[i].flat = hand
+            if hand is not None and good[i]:
+                _HAND.pack_into(self._bytes[i], 0, *hand)
         palm_axes(self._seen, self._palm_turned, self._right, self._axes, self._placed, good)
         sides = [side for side, is_hand in zip(self._sides, good.tolist(), strict=True) if is_hand]
         if not sides:
