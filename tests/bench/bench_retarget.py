@@ -20,6 +20,7 @@ import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import load_robot
+from rove_teleop.retarget.body.collision import RESERVE, Collisions
 from rove_teleop.retarget.body.configuration import Configuration
 from rove_teleop.retarget.body.ik import BodyIk
 from rove_teleop.retarget.model import SIDES, KinematicModel, angle_between, to_transform
@@ -36,6 +37,8 @@ TURN = 48  # frames of one solver before the next one's turn
 NO_SERVO_M = 1e-4  # an error below this is none: no servo resolves it
 MOVING_M_S = 0.02  # of a target; slower ones are not expected to move a command
 NS = 1_000_000_000
+OTHERS = ("pink", "pink, whole model", "pink, apart", "ipopt")
+SAME_M = 1e-3  # into a margin that still counts as keeping it
 CYCLES = 10_000
 REFERENCES = (
     ("pink", 0.5), ("pink, whole model", 0.5), ("ipopt", 0.1), ("ipopt, tuned", 0.25)
@@ -95,6 +98,15 @@ class Judge:
             self.pelvis * to_transform(poses.right_wrist),
         )
 
+    def least_free(self, commands: list[FloatArray]) -> float:
+        """Return the least m by which pairs are farther apart in (N,) rad than their margins."""
+        collisions, body = Collisions(self._body), self._body
+        least = np.inf
+        for joints in commands:
+            body.stand(joints[body.moving])
+            least = min(least, float(collisions.look().min()) + RESERVE)
+        return least
+
     def errors(
         self, joints: FloatArray, pelvis: pin.SE3 | None, wrists: tuple[pin.SE3, pin.SE3]
     ) -> tuple[float, float]:
@@ -121,7 +133,8 @@ def follow(script: str) -> dict[str, Record]:
         bends.append(trunk.step(min(moment.dt, 0.05)))
     solvers = {
         "triggers": Ours(False), "hands": Ours(True), "pink": Pink(SPEC, START),
-        "pink, whole model": Pink(SPEC, START, hands=True), "ipopt": Ipopt(SPEC, START),
+        "pink, whole model": Pink(SPEC, START, hands=True),
+        "pink, apart": Pink(SPEC, START, apart=True), "ipopt": Ipopt(SPEC, START),
         "ipopt, tuned": Ipopt(SPEC, START, tuned=True),
     }  # fmt: skip
     records = {name: Record() for name in solvers}
@@ -175,17 +188,19 @@ def bench_speed() -> Iterator[Result]:
 
 
 def bench_tracking() -> Iterator[Result]:
-    """Mean errors of the wrists over those of the best reference.
+    """Mean errors of the wrists over those of the best reference that keeps the robot apart.
 
-    The references know no collisions. Without them ours is at 0.05 mm in the fast wave, and an
-    elbow comes 12 mm inside its margin to the trunk; with them it goes around, and lags by 0.3 mm.
+    Stock pink and IPOPT know no collisions: where they are nearest to the goal by an elbow in the
+    trunk (the fast wave), they are no reference. pink with its barrier is one everywhere.
     """
     for script in REACHABLE:
-        records = follow(script)
+        records, judge = follow(script), Judge()
         errors = {name: max(float(np.mean(r.error)), NO_SERVO_M) for name, r in records.items()}
-        best = min(errors[name] for name in ("pink", "pink, whole model", "ipopt"))
-        yield Result(f"wrist error, {script}", 1e3 * errors["triggers"], "mm", 1e3 * best,
-                     1.02e3 * best)  # fmt: skip
+        apart = {n: judge.least_free(records[n].commands) for n in (*records,)}
+        safe = [name for name in OTHERS if apart[name] > -SAME_M or name == "pink, apart"]
+        best = min(safe, key=lambda name: errors[name])
+        yield Result(f"wrist error, {script}, over {best}", 1e3 * errors["triggers"], "mm",
+                     1e3 * errors[best], 1.02e3 * errors[best])  # fmt: skip
 
 
 def bench_calm() -> Iterator[Result]:

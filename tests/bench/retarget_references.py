@@ -14,12 +14,14 @@ import casadi
 import numpy as np
 import pink
 import pinocchio as pin
+from pink.barriers import SelfCollisionBarrier
 from pink.limits import AccelerationLimit, ConfigurationLimit, VelocityLimit
 from pink.tasks import ComTask, DampingTask, FrameTask, LowAccelerationTask, PostureTask
 
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_teleop.retarget.body import costs
+from rove_teleop.retarget.body.collision import geometry
 from rove_teleop.retarget.body.configuration import BASE, BASE_Q, Configuration
 from rove_teleop.retarget.body.turns import tilt
 from rove_teleop.retarget.model import SIDES, KinematicModel, angle_between
@@ -40,9 +42,13 @@ class Pink:
         spec: the robot.
         joints: (N,) rad to start from.
         hands: the model has the hands' joints, too, which rest: the robot as its URDF is loaded.
+        apart: it keeps the profile's pairs apart, by pink's own barrier: all of them, with the
+            smallest of their margins, and a gain that lets a step use most of what is free.
     """
 
-    def __init__(self, spec: RobotSpec, joints: FloatArray, hands: bool = False) -> None:
+    def __init__(
+        self, spec: RobotSpec, joints: FloatArray, hands: bool = False, apart: bool = False
+    ) -> None:
         body = Configuration(spec)
         body.stand(joints[body.moving])
         model, q = body.model, body.q.copy()
@@ -62,7 +68,14 @@ class Pink:
         else:
             moving = body.moving
         self._spec, self._moving = spec, moving
-        self.configuration = pink.Configuration(model, model.createData(), q)
+        self._barriers, seen = [], {}
+        if apart:
+            shapes = geometry(body, spec.collision)[0]
+            seen = {"collision_model": shapes, "collision_data": shapes.createData()}
+            least = float(spec.collision.margins.min())
+            barrier = SelfCollisionBarrier(len(spec.collision.pairs), 50.0, 0.0, least)
+            self._barriers.append(barrier)
+        self.configuration = pink.Configuration(model, model.createData(), q, **seen)
         self._frames = [
             FrameTask(task.link, list(task.cost), list(task.turn_cost))
             for task in costs.frame_tasks(spec)
@@ -106,7 +119,7 @@ class Pink:
                 warnings.simplefilter("ignore")
                 velocity = pink.solve_ik(
                     self.configuration, self._tasks, dt, "daqp", limits=self._limits,
-                    safety_break=False,
+                    barriers=self._barriers, safety_break=False,
                 )  # fmt: skip
         except (pink.exceptions.PinkError, ValueError):
             velocity = np.zeros(self.configuration.model.nv)

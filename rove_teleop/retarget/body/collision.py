@@ -56,7 +56,7 @@ class Collisions:
     def __init__(self, configuration: Configuration) -> None:
         spec = configuration.spec.collision
         self._model = configuration.model
-        self._shapes, masks = _geometry(configuration, spec)
+        self._shapes, masks = geometry(configuration, spec)
         self.count = len(spec.pairs)
         names = list(spec.shapes)
         first = [names.index(pair.first) for pair in spec.pairs]
@@ -246,7 +246,7 @@ class _Place:
         pin.computeDistances(self._shapes, self._results)
 
 
-def _geometry(
+def geometry(
     configuration: Configuration, spec: CollisionSpec
 ) -> tuple[pin.GeometryModel, FloatArray]:
     """Return pinocchio's model of shapes and pairs, and (S, nv): 1 where a joint moves a shape."""
