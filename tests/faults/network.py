@@ -2,7 +2,8 @@
 
 Bridge, teleop, operator and policy run behind a pair of virtual cables, robot and arbiter before
 it, with UDP only: shared memory would go past the network. The cable is pulled, and `tc netem`
-loses, delays, reorders and doubles what goes over it, both ways.
+loses, delays, reorders and doubles what goes over it, both ways; where the kernel has no netem, a
+process of our own between two tap devices does, see `relay`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import contextlib
 import os
 import shutil
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -60,6 +62,10 @@ def _do(*words: str) -> str:
 class Cable:
     """A network namespace and the cable to it. Closing it removes both.
 
+    Attributes:
+        inside: words before a command that runs at the far end.
+        relayed: the kernel has no netem; a relay of our own carries the frames.
+
     Raises:
         SkippedError: this machine allows none.
     """
@@ -67,38 +73,61 @@ class Cable:
     def __init__(self) -> None:
         number = os.getpid() % 250
         self.name, self._here, self._there = f"rove-{number}", f"rv{number}a", f"rv{number}b"
+        self.inside = ("ip", "netns", "exec", self.name)
+        self._relay: subprocess.Popen[str] | None = None
         if not (shutil.which("ip") and shutil.which("tc")):
             raise SkippedError("no iproute2 (ip, tc) here")
-        inside = ("ip", "netns", "exec", self.name)
-        near = f"10.213.{number}.1/30"
-        far = f"10.213.{number}.2/30"
-        for words in (
-            ("ip", "netns", "add", self.name),
-            ("ip", "link", "add", self._here, "type", "veth", "peer", "name", self._there),
+        pair = ("ip", "link", "add", self._here, "type", "veth", "peer", "name", self._there)
+        self._ask(("ip", "netns", "add", self.name), pair)
+        self.relayed = bool(_do(*_qdisc(self._here, "loss 1%")))
+        if self.relayed:
+            self._ask(("ip", "link", "del", self._here))
+            self._start_relay()
+        else:
+            self._ask(_qdisc(self._here, ""))
+        near, far = f"10.213.{number}.1", f"10.213.{number}.2"
+        up = ("up", "multicast", "on")
+        self._ask(
             ("ip", "link", "set", self._there, "netns", self.name),
-            ("ip", "addr", "add", near, "dev", self._here),
-            ("ip", "link", "set", self._here, "up", "multicast", "on"),
-            (*inside, "ip", "link", "set", "lo", "up", "multicast", "on"),
-            (*inside, "ip", "addr", "add", far, "dev", self._there),
-            (*inside, "ip", "link", "set", self._there, "up", "multicast", "on"),
-            (*inside, "ip", "route", "add", "default", "via", near.split("/")[0]),
-        ):
+            ("ip", "addr", "add", f"{near}/30", "dev", self._here),
+            ("ip", "link", "set", self._here, *up),
+            (*self.inside, "ip", "link", "set", "lo", *up),
+            (*self.inside, "ip", "addr", "add", f"{far}/30", "dev", self._there),
+            (*self.inside, "ip", "link", "set", self._there, *up),
+            (*self.inside, "ip", "route", "add", "default", "via", near),
+        )
+
+    def _ask(self, *commands: tuple[str, ...]) -> None:
+        for words in commands:
             if said := _do(*words):
                 self.close()
                 raise SkippedError(f"{' '.join(words[:4])}: {said}")
-        self.inside = inside
+
+    def _start_relay(self) -> None:
+        command = [sys.executable, "-m", "tests.faults.relay", self._here, self._there]
+        pipe = subprocess.PIPE
+        root = Path(__file__).parents[2]
+        self._relay = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, cwd=root)
+        if self._answer() != "open":
+            self.close()
+            raise SkippedError("no netem and no tap devices here")
+
+    def _answer(self) -> str:
+        assert self._relay is not None
+        assert self._relay.stdout is not None
+        return self._relay.stdout.readline().strip()
 
     def spoil(self, how: str) -> None:
-        """Let both ends of the cable lose, delay, reorder or double; "": neither.
-
-        Raises:
-            SkippedError: the kernel knows no netem.
-        """
+        """Let both ends of the cable lose, delay, reorder or double; "": neither."""
+        if self._relay is not None:
+            assert self._relay.stdin is not None
+            self._relay.stdin.write(f"{how}\n")
+            self._relay.stdin.flush()
+            assert self._answer() == "done", how
+            return
         for before, end in (((), self._here), (self.inside, self._there)):
-            words = ("add", *(["root", "netem", *how.split()])) if how else ("del", "root")
-            said = _do(*before, "tc", "qdisc", words[0], "dev", end, *words[1:])
-            if said and how:
-                raise SkippedError(f"tc netem: {said}")
+            said = _do(*before, *_qdisc(end, how))
+            assert not said or not how, said
 
     def plug(self, is_in: bool) -> None:
         """Pull the cable, or put it in again."""
@@ -107,8 +136,17 @@ class Cable:
 
     def close(self) -> None:
         """Remove namespace and cable, as far as they are there."""
+        if self._relay is not None:
+            self._relay.communicate()  # its devices go with it
         _do("ip", "link", "del", self._here)
         _do("ip", "netns", "del", self.name)
+
+
+def _qdisc(end: str, how: str) -> tuple[str, ...]:
+    """Return the command that makes an end of a cable bad, or good again."""
+    if not how:
+        return ("tc", "qdisc", "del", "dev", end, "root")
+    return ("tc", "qdisc", "add", "dev", end, "root", "netem", *how.split())
 
 
 def pulled(cable: Cable, graph: RunningGraph) -> Found:
@@ -169,6 +207,7 @@ def campaign(first: int, words: list[str]) -> Iterator[Verdict]:
             **arguments,
         )  # fmt: skip
         with contextlib.closing(graph):
+            by = " (relay)" if cable.relayed else ""
             for number, (name, do) in enumerate(_faults(cable)):
                 if name in chosen:
-                    yield play(graph, first + number, Fault(name, Authority.HUMAN, do))
+                    yield play(graph, first + number, Fault(name + by, Authority.HUMAN, do))
