@@ -79,7 +79,7 @@ class HandTargets:
             self._slope[i] = -axis / (travel * model.length[i])
         self._right = np.array([1.0 if side == "right" else -1.0 for side in sides])
         self._seen = np.zeros((len(sides), HAND_JOINTS, 3))
-        self._bytes = [memoryview(hand.reshape(-1)).cast("B") for hand in self._seen]
+        self._bytes = [hand.reshape(-1).data.cast("B") for hand in self._seen]
         self._good = np.zeros(len(sides), dtype=bool)
         self._axes = np.zeros((len(sides), 3, 3))
         self._placed = np.zeros((len(sides), POINTS, 3))

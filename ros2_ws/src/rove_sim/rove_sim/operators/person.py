@@ -160,6 +160,7 @@ class ScriptedPerson:
         # Own right wrist and robot's right wrist when the robot began to follow.
         self._origin: tuple[pin.SE3, pin.SE3] | None = None
         self._squeezed_at: pin.SE3 | None = None
+        self._upright: FloatArray = np.zeros(3)  # of the head where the work began, m
 
     def step(self, now_s: float, seen: Seen) -> Frame:
         """Return the headset's frame (sequence and device stamp are left to the client).
@@ -331,6 +332,8 @@ class ScriptedPerson:
             buttons |= self._mark_beside(status, now_s)
         self._fingers = work.fingers
         self._own["right"] = self._hand_for(wish * pin.SE3(eyes.tool_in_wrist).inverse())
+        if not self._absolute:
+            self._own["head"].translation = self._upright + np.append(work.lean, 0.0)
         return buttons
 
     def _mark_beside(self, status: Status, now_s: float) -> Button:
@@ -368,6 +371,7 @@ class ScriptedPerson:
         own = self._squeezed_at if self._squeezed_at is not None else self._own["right"]
         self._origin = (robot, robot) if self._absolute else (own, robot)
         tool = robot * pin.SE3(self._eyes.tool_in_wrist)
+        self._upright = self._own["head"].translation.copy()
         self._working = Working(
             tool,
             self._eyes.closure,

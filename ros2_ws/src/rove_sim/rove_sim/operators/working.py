@@ -24,6 +24,9 @@ STEADY = 0.2  # of that error stays in slow motion
 PIECE_S = 4.0  # s, one piece of work: one chance of a wrong move
 WRONG_S = (0.8, 1.4)  # s from the begin of a wrong move until it is taken back
 LEASH = 0.05  # m that the goal may run ahead of the tool; a robot that is slow is waited for
+# A person whose robot hand stays short of where it was asked to be leans towards it, until it gets
+# there: m and s from which that is noticed, m/s of the head, and m at most.
+SHORT_M, SHORT_S, LEAN_SPEED, MOST_LEAN = 0.012, 0.4, 0.12, 0.17
 PATIENCE_S = 1.5  # without progress while pressing; then the person presses harder
 HARDER, HARDEST = 0.004, 0.016  # m deeper each time, and at most
 BACK_OFF, PROBE, PROBE_SPEED = 0.03, 0.012, 0.1  # m, m, m/s while getting used to the robot
@@ -63,6 +66,8 @@ class Working:
         self._deeper, self._progress, self._progress_s = 0.0, 0.0, 0.0
         self._wish = tool.copy()  # the last one
         self._away = 0.0  # m of the retreat so far
+        self._short_s = 0.0  # for which the hand has stayed short
+        self.lean: FloatArray = np.zeros(2)  # m, of the head, forward and to the left
 
     @property
     def fingers(self) -> float:
@@ -122,6 +127,7 @@ class Working:
         waypoint = follower.waypoint
         pressing = waypoint is not None and waypoint.press
         self._press_harder(pressing, progress, now_s)
+        self._lean_towards(np.zeros(3) if pressing or self._wrong else gap, dt)
         self._drift(waypoint.speed if waypoint is not None else FAST, dt)
         error = turn @ self._aim if not pressing else turn @ (self._aim * [0.0, 1.0, 1.0])
         wish = place + error + self._astray(now_s)
@@ -131,6 +137,16 @@ class Working:
     def _begin(self, now_s: float, progress: float) -> None:
         self._piece_s = self._progress_s = now_s
         self._progress = progress
+
+    def _lean_towards(self, gap: FloatArray, dt: float) -> None:
+        """Lean to where the hand stays short of, (3,) m, forward for what is too low."""
+        short = float(np.linalg.norm(gap)) > SHORT_M
+        self._short_s = self._short_s + dt if short else 0.0
+        if self._short_s < SHORT_S:
+            return
+        way = np.array([gap[0] + max(0.0, -float(gap[2])), gap[1]])
+        self.lean = self.lean + LEAN_SPEED * dt * way / max(float(np.linalg.norm(way)), 1e-9)
+        self.lean *= min(1.0, MOST_LEAN / max(float(np.linalg.norm(self.lean)), 1e-9))
 
     def _goal_then(self, now_s: float) -> FloatArray | None:
         """Return the goal of which the result is seen now, None at first."""
