@@ -196,7 +196,7 @@ def bench_tracking() -> Iterator[Result]:
     for script in REACHABLE:
         records, judge = follow(script), Judge()
         errors = {name: max(float(np.mean(r.error)), NO_SERVO_M) for name, r in records.items()}
-        apart = {n: judge.least_free(records[n].commands) for n in (*records,)}
+        apart = {name: judge.least_free(records[name].commands) for name in OTHERS}
         safe = [name for name in OTHERS if apart[name] > -SAME_M or name == "pink, apart"]
         best = min(safe, key=lambda name: errors[name])
         yield Result(f"wrist error, {script}, over {best}", 1e3 * errors["triggers"], "mm",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections.abc import Sequence
 from itertools import pairwise
@@ -30,7 +29,7 @@ def begin(graph: RunningGraph, driver: Authority) -> None:
     """Bring the graph to a rollout that the policy drives, or a human who took over."""
     probe = graph.probe
     graph.wait("all processes", lambda: not _missing(graph))
-    os.kill(graph.supervisor.pid("operator") or 0, _PRESENT[driver])
+    graph.signal("operator", _PRESENT[driver])
     probe.wait("joint states", lambda: probe.joints is not None)
     probe.wait("an arbiter", lambda: probe.state)
     graph.leave_hold()
