@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,18 +18,19 @@ TAKEOVER_S, STALL_S = 1.5, 5.0
 """When the scripted operator takes over: after that time, and after that long without progress."""
 
 
-def record(folders: pytest.TempPathFactory) -> Bag:
-    """Return the bag of one episode."""
+def record(folders: pytest.TempPathFactory, **arguments: Any) -> Bag:
+    """Return the bag of one episode; arguments of the graph replace those from here."""
+    wanted = {"episodes": 1, "takeover_at": TAKEOVER_S, "stall": STALL_S, **arguments}
     for _ in range(ATTEMPTS):
-        bag = _record(folders.mktemp("takeover"))
+        bag = _record(folders.mktemp("takeover"), wanted)
         modes = summarise_bag(bag.path).modes  # the bag begins seconds before the episode
         if Mode.HOLD not in modes[modes.index(Mode.AUTONOMOUS) :]:
             break
     return bag
 
 
-def _record(folder: Path) -> Bag:
-    graph = RunningGraph(folder, episodes=1, takeover_at=TAKEOVER_S, stall=STALL_S)
+def _record(folder: Path, arguments: dict[str, Any]) -> Bag:
+    graph = RunningGraph(folder, **arguments)
     try:
         graph.probe.wait("the lab to end its episode", lambda: graph.supervisor.finished, 150.0)
     except AssertionError as error:
