@@ -14,7 +14,7 @@ from rove_sim.demonstrate import execute
 from rove_sim.scenery import RANGES
 from rove_sim.skilled import PlanExpert
 from rove_sim.tasks import TASKS
-from rove_sim.variation import Range, check_variation
+from rove_sim.variation import Range, check_share
 from rove_sim.world import World
 
 SMALL = ("press_button", "push_block", "place_cup")
@@ -130,7 +130,7 @@ def test_the_second_robot_erases_by_its_profile_alone() -> None:
 def test_an_impossible_variation_is_refused(variation: float) -> None:
     """Law: the message says what was given and what is allowed."""
     with pytest.raises(ConfigError, match=r"variation .* is not accepted; allowed: 0 .* to 1"):
-        check_variation(variation)
+        check_share("variation", variation)
 
 
 @pytest.mark.parametrize("ends", [(0.1, 0.2), (-0.2, -0.1), (0.0, float("inf"))])
@@ -138,3 +138,25 @@ def test_an_impossible_range_is_refused(ends: tuple[float, float]) -> None:
     """Law: a range holds the plain value and has ends."""
     with pytest.raises(ConfigError, match="low <= 0 <= high"):
         Range(*ends, "m", "a board")
+
+
+def test_a_start_spread_moves_waist_and_right_arm_alone(spec: RobotSpec) -> None:
+    """Law: the seed decides where the robot begins; without a spread it is the start posture."""
+    world = World(spec, "erase_whiteboard", start_spread=1.0)
+    rest = world.task.start_posture()
+    moved = np.zeros(spec.size)
+    for seed in range(20):
+        world.reset(seed)
+        begins = world.joint_positions()
+        world.reset(seed)
+        np.testing.assert_array_equal(begins, world.joint_positions())
+        assert ((begins >= spec.lower) & (begins <= spec.upper)).all()
+        moved = np.maximum(moved, np.abs(begins - rest))
+    world.close()
+    spread = np.zeros(spec.size, dtype=bool)
+    for group in ("waist", "right_arm"):
+        spread[spec.indices(group)] = True
+    assert (moved[spread] > 0.02).all()
+    assert (moved[~spread] == 0.0).all()
+    with pytest.raises(ConfigError, match="start_spread"):
+        World(spec, "erase_whiteboard", start_spread=1.5)

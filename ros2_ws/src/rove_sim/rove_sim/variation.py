@@ -37,12 +37,12 @@ class Range:
         return variation * float(rng.uniform(self.low, self.high))
 
 
-def check_variation(variation: float, where: str = "argument variation") -> float:
-    """Return the variation.
+def check_share(name: str, share: float, where: str = "") -> float:
+    """Return a number from 0 (plain lab) to 1 (the whole range).
 
     Raises:
-        ConfigError: not a number from 0 to 1.
+        ConfigError: it is not one.
     """
-    if not 0.0 <= variation <= 1.0:
-        raise ConfigError("variation", variation, "0 (plain lab) to 1", where)
-    return float(variation)
+    if not 0.0 <= share <= 1.0:
+        raise ConfigError(name, share, "0 (plain lab) to 1", where or f"argument {name}")
+    return float(share)

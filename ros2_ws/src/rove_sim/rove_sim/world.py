@@ -13,10 +13,13 @@ from rove_sim.robot_model import TIMESTEP_S, build_robot
 from rove_sim.scenery import Scenery
 from rove_sim.tasks import make_task
 from rove_sim.tasks.plan import pose
-from rove_sim.variation import check_variation
+from rove_sim.variation import check_share
 
 Image = npt.NDArray[np.uint8]
-PLACEMENT = 101  # keeps the chance of placement and looks apart from that of the layout
+PLACEMENT, START = 101, 102  # keep the chance of these apart from that of the layout
+START_SPREAD = {"waist": 0.05, "right_arm": 0.12}
+"""Rad, standard deviation by which the joints of a group begin beside the task's start posture
+when ``start_spread`` is 1."""
 
 
 class World:
@@ -36,6 +39,7 @@ class World:
         seed: int = 0,
         scene: mujoco.MjSpec | None = None,
         variation: float = 0.0,
+        start_spread: float = 0.0,
     ) -> None:
         """Build the lab and reset it to ``seed``.
 
@@ -46,13 +50,18 @@ class World:
             scene: the robot's model when it is not the default one (more triangles, more cameras).
             variation: 0 (plain lab) to 1: how far placement, light, textures and camera differ
                 from trial to trial, see ``variation`` and the task's ``ranges``.
+            start_spread: 0 (the task's start posture) to 1: share of ``START_SPREAD``.
 
         Raises:
-            ConfigError: unknown task, missing mesh, variation out of range.
+            ConfigError: unknown task, missing mesh, variation or start spread out of range.
         """
         self.spec = spec
         self.task = make_task(task, spec)
-        self.task.variation = check_variation(variation)
+        self.task.variation = check_share("variation", variation)
+        self._start_spread = np.zeros(spec.size)
+        for group, spread in START_SPREAD.items():
+            at = spec.indices(group)
+            self._start_spread[at] = check_share("start_spread", start_spread) * spread
         scene = scene or build_robot(spec)
         _add_room(scene)
         self.task.build(scene)
@@ -79,7 +88,9 @@ class World:
         rng = np.random.default_rng(seed)
         self.instruction = self.task.choose_instruction(rng, instruction)
         mujoco.mj_resetData(self.model, self.data)
-        posture = self.task.start_posture()
+        chance = np.random.default_rng([seed, START]).standard_normal(self.spec.size)
+        posture = self.task.start_posture() + self._start_spread * chance
+        posture = np.clip(posture, self.spec.lower, self.spec.upper)
         self.data.qpos[self._qpos] = posture
         self.data.ctrl[self._drives] = posture
         varied = np.random.default_rng([seed, PLACEMENT])

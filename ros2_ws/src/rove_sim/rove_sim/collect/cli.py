@@ -39,6 +39,7 @@ class CollectArgs:
         device: what the operator wears: headset or exo.
         instruction: what is asked; empty: the seed decides.
         variation: 0 (plain lab) to 1: how far placement, light, textures and camera differ.
+        start_spread: 0 to 1: how far waist and right arm begin beside the task's start posture.
         stall: s without progress after which the operator takes over; negative: never.
         takeover_at: s into an episode at which the operator takes over; negative: never.
         goal: progress at which the operator hands back; 1: when the work is done.
@@ -60,6 +61,7 @@ class CollectArgs:
     device: str = "headset"
     instruction: str = ""
     variation: float = 0.0
+    start_spread: float = 0.0
     stall: float = 4.0
     takeover_at: float = -1.0
     goal: float = 1.0
@@ -84,6 +86,7 @@ def run_collect(args: CollectArgs) -> None:
         device=args.device,
         instruction=args.instruction,
         variation=args.variation,
+        start_spread=args.start_spread,
         stall=args.stall,
         takeover_at=args.takeover_at,
         goal=args.goal,

@@ -48,7 +48,7 @@ class Plan:
         robot: robot profile.
         device: ``headset`` or ``exo``.
         instruction: "" lets the seed decide.
-        variation: 0 (plain lab) to 1.
+        variation, start_spread: 0 (plain lab) to 1, see ``World``.
         stall, takeover_at: s, see ``TakeoverRule``; negative: off.
         goal: progress at which the operator hands back.
         longest: s of robot time.
@@ -63,6 +63,7 @@ class Plan:
     device: str = "headset"
     instruction: str = ""
     variation: float = 0.0
+    start_spread: float = 0.0
     stall: float = 4.0
     takeover_at: float = -1.0
     goal: float = 1.0
@@ -138,7 +139,9 @@ class Collector:
         self.plan, self._out = plan, out
         out.mkdir(parents=True, exist_ok=True)
         self.spec: RobotSpec = load_robot(plan.robot)
-        self.world = World(self.spec, plan.task, variation=plan.variation)
+        self.world = World(
+            self.spec, plan.task, variation=plan.variation, start_spread=plan.start_spread
+        )
         self._model = KinematicModel(self.spec)
         self._policy = Policy.load(plan.policy, self.spec) if plan.policy is not None else None
         self._identity = Identity(

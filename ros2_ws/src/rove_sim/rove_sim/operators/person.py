@@ -32,6 +32,7 @@ PELVIS_HEIGHT = 0.75  # m above the floor
 PRESS_S = 0.2  # a button stays down so long
 AGAIN_S = 1.0  # without an effect a button is pressed again
 OPEN_S = 0.3  # the hand opens so long before it squeezes again
+START_S = 0.1  # from the squeeze to the first move of a demonstration
 CLOSE_ENOUGH = 0.02  # m between where the person wants the own wrist and where it is
 NEUTRAL = {"left": (0.30, 0.22, 0.0), "right": (0.30, -0.22, 0.0), "head": (0.06, 0.02, 0.47)}
 HANDS = ("right", "both")
@@ -381,7 +382,10 @@ class ScriptedPerson:
             self._rng,
         )
         if self._resume is Phase.PROBE:
-            self._hesitation_s = float(self._rng.uniform(*self._skill.hesitation_s))
+            hesitates = float(self._rng.uniform(*self._skill.hesitation_s))
+            # Who demonstrates drives from the start: there is no motion of a policy to get used to.
+            demonstrates = status.stage is Stage.DEMONSTRATION
+            self._hesitation_s = START_S if demonstrates else hesitates
             self._work_s, self._adapting_s = 0.0, now_s
             self._mark_s = self._labels.mark(
                 self._hesitation_s, 0.0, self._hesitation_s + self._recover_s, self._label_rng

@@ -26,7 +26,7 @@ WRONG_S = (0.8, 1.4)  # s from the begin of a wrong move until it is taken back
 LEASH = 0.05  # m that the goal may run ahead of the tool; a robot that is slow is waited for
 # A person whose robot hand stays short of where it was asked to be leans towards it, until it gets
 # there: m and s from which that is noticed, m/s of the head, and m at most.
-SHORT_M, SHORT_S, LEAN_SPEED, MOST_LEAN = 0.012, 0.4, 0.12, 0.17
+SHORT_M, SHORT_S, LEAN_SPEED, MOST_LEAN = 0.012, 0.4, 0.2, 0.17
 PATIENCE_S = 1.5  # without progress while pressing; then the person presses harder
 HARDER, HARDEST = 0.004, 0.016  # m deeper each time, and at most
 BACK_OFF, PROBE, PROBE_SPEED = 0.03, 0.012, 0.1  # m, m, m/s while getting used to the robot

@@ -47,11 +47,13 @@ GRIP_INSIDE, GRIP_BELOW = 0.020, 0.036  # m
 OPEN, CLOSED = 0.45, 1.0  # closure before and in the grip
 START = (-0.04, -0.07, 0.05)  # m from the near slice's right upper edge
 BESIDE = 0.08  # m to the right of the grip, where the hand comes down before it goes in
-CLEAR = 0.025  # m between a carried slice and what is below
+BESIDE_M = 0.006  # so near to that place must it be
+CLEAR = 0.015  # m between a carried slice and what is below
 # A slot leaves 6 mm at each broad side of a slice: so well must it stand before it goes down.
-ALIGNED_M, ALIGNED_RAD = 0.004, 0.06
+ALIGNED_M, ALIGNED_RAD = 0.005, 0.05
 INSERT = 0.030  # m into the slot; deeper and a finger meets the toaster
-AIR_SPEED, NEAR_SPEED, INSERT_SPEED = 0.30, 0.12, 0.08  # m/s
+# Down into the slot so slowly that what is seen can still be corrected on the way.
+AIR_SPEED, CARRY_SPEED, NEAR_SPEED, INSERT_SPEED = 0.30, 0.20, 0.12, 0.028  # m/s
 
 IN_SLOT_M = 0.012  # above the slot's floor: a slice that went in all the way
 STUCK_TILT = 0.45  # rad from upright: the hand has no grip for that
@@ -224,13 +226,15 @@ class BreadToaster(TableTask):
             return ()
         beside = grip.copy()
         beside[:3, 3] -= BESIDE * grip[:3, 1]
+        # From beside the hand goes straight in, so there it must stand well; look once more then.
+        reach = Waypoint("reach", beside, OPEN, AIR_SPEED, BESIDE_M, hold_s=0.3, look=True)
         taken = Waypoint("grasp", grip, CLOSED, NEAR_SPEED, 0.02, hold_s=0.3, look=True)
-        return (
-            Waypoint("reach", beside, OPEN, AIR_SPEED, 0.015),
+        steps = (
             Waypoint("approach", grip, OPEN, NEAR_SPEED, 0.008),
             taken,
             *self._carry(slice_pose, np.linalg.inv(slice_pose) @ grip),
         )
+        return steps if reach.distance(tool)[0] < 1.5 * BESIDE_M else (reach, *steps)
 
     def _carry(self, slice_pose: FloatArray, tool_in_slice: FloatArray) -> Plan:
         over = self._slot_at(self._slot, SLOT_DEPTH + CLEAR)
@@ -240,13 +244,26 @@ class BreadToaster(TableTask):
         steps = (
             Waypoint("lift", lifted @ tool_in_slice, CLOSED, NEAR_SPEED, 0.02),
             Waypoint(
-                "carry", over @ tool_in_slice, CLOSED, AIR_SPEED / 2, 0.004, 0.03, 0.2, look=True
+                "carry",
+                over @ tool_in_slice,
+                CLOSED,
+                CARRY_SPEED,
+                ALIGNED_M,
+                ALIGNED_RAD,
+                hold_s=0.1,
+                look=True,
             ),
-            Waypoint("insert", let_go, CLOSED, INSERT_SPEED, 0.015, hold_s=0.2),
+            Waypoint("insert", let_go, CLOSED, INSERT_SPEED, 0.008, hold_s=0.2, look=True),
             Waypoint("release", let_go, OPEN, NEAR_SPEED, 0.03, hold_s=0.4),
         )
+        if self._in_slot() == self._slot and self._height() < SLOT_DEPTH - INSERT + 0.01:
+            tool = slice_pose @ tool_in_slice
+            return (
+                Waypoint("release", tool, OPEN, NEAR_SPEED, 0.03, hold_s=0.4),
+                *self._leave(tool),
+            )
         gap = float(np.linalg.norm(slice_pose[:2, 3] - over[:2, 3]))
-        if gap < ALIGNED_M and self._turned() < ALIGNED_RAD:
+        if gap < 1.2 * ALIGNED_M and self._turned() < 1.5 * ALIGNED_RAD:
             return (*steps[2:], *self._leave(let_go))
         if slice_pose[2, 3] > over[2, 3] - 0.01:
             return (*steps[1:], *self._leave(let_go))

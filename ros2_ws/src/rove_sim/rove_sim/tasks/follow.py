@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import numpy as np
-from scipy.spatial.transform import Rotation
+import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_sim.tasks.plan import Plan, Waypoint
@@ -16,7 +16,7 @@ FINGER_SPEED = 2.5  # of the travel from open to closed, 1/s
 LOST_M = 0.08  # between goal and measured tool, from which the way starts anew at the tool
 # What a person does who sees that the hand is not quite where it should be: add the difference,
 # slowly, once the hand should be at rest. Servos sag by a centimetre.
-CORRECTION_RATE, CORRECTION_M, CORRECTION_RAD = 2.0, 0.02, 0.1  # 1/s, m, rad
+CORRECTION_RATE, CORRECTION_M, CORRECTION_RAD = 1.2, 0.02, 0.1  # 1/s, m, rad
 AT_REST = 0.03  # m/s
 PATIENCE_S = 3.0  # at a waypoint that is not reached; then it is looked at again
 
@@ -79,14 +79,14 @@ class Follower:
             gap = goal[:3, 3] - tool[:3, 3]
             if waypoint.press:  # it never gets there, and is not meant to
                 gap = gap - goal[:3, 0] * float(goal[:3, 0] @ gap)
-            turn = Rotation.from_matrix(goal[:3, :3] @ tool[:3, :3].T).as_rotvec()
+            turn = pin.log3(goal[:3, :3] @ tool[:3, :3].T)
             self._correction += CORRECTION_RATE * dt * np.concatenate([gap, turn])
             for part, most in ((slice(3), CORRECTION_M), (slice(3, 6), CORRECTION_RAD)):
                 size = float(np.linalg.norm(self._correction[part]))
                 self._correction[part] *= min(1.0, most / max(size, 1e-9))
         wish = goal.copy()
         wish[:3, 3] += self._correction[:3]
-        wish[:3, :3] = Rotation.from_rotvec(self._correction[3:]).as_matrix() @ goal[:3, :3]
+        wish[:3, :3] = pin.exp3(self._correction[3:]) @ goal[:3, :3]
         return wish
 
     def _next(self) -> None:
@@ -104,8 +104,9 @@ class Follower:
         if not there:
             return
         self._waited_s += dt
-        self._held_s += dt
-        if self._held_s >= goal.hold_s and goal.reached(tool):
+        reached = goal.reached(tool)
+        self._held_s = self._held_s + dt if reached else 0.0
+        if reached and self._held_s >= goal.hold_s:
             self._next()
         elif self._waited_s > PATIENCE_S + goal.hold_s:
             self._rest, self.waypoint = [], None
@@ -123,9 +124,9 @@ class Follower:
         self._goal[:3, 3] += self._velocity * dt
         if np.linalg.norm(goal.place - self._goal[:3, 3]) < 1e-3:
             self._goal[:3, 3], self._velocity = goal.place, np.zeros(3)
-        turn = Rotation.from_matrix(self._goal[:3, :3].T @ goal.tool[:3, :3]).as_rotvec()
+        turn = pin.log3(self._goal[:3, :3].T @ goal.tool[:3, :3])
         angle = float(np.linalg.norm(turn))
         part = min(1.0, TURN_SPEED * dt / max(angle, 1e-9))
-        self._goal[:3, :3] = self._goal[:3, :3] @ Rotation.from_rotvec(part * turn).as_matrix()
+        self._goal[:3, :3] = self._goal[:3, :3] @ pin.exp3(part * turn)
         most = FINGER_SPEED * dt
         self.fingers += float(np.clip(goal.fingers - self.fingers, -most, most))

@@ -26,8 +26,8 @@ class Waypoint:
             along the surface, so nearness is measured across the surface (the tool's y and z).
         look: look again when it is done, and ask for a new plan: the hand may be empty.
 
-    A waypoint is done when the goal has come there at ``speed``, the fingers too, ``hold_s`` is
-    over and the tool is near enough.
+    A waypoint is done when the goal has come there at ``speed``, the fingers too, and the tool has
+    been near enough for ``hold_s``: one that only passes by does not count.
     """
 
     phase: str
