@@ -113,7 +113,7 @@ def read_bags(
     if not paths and not unfinished:
         raise BagError(
             f"no bags below {str(folder)!r}; folders with a *.mcap file are expected, "
-            "rove-sim demonstrate makes some"
+            "rove-sim collect makes some"
         )
     episodes: list[EpisodeFrames] = []
     left_out = {str(path): "its recording was cut off" for path in unfinished}

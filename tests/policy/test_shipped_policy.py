@@ -17,9 +17,9 @@ from rove_core.observation import Image, Observation
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
 from rove_policy.runner import Policy
-from rove_sim.demonstrate import evaluate
 from rove_sim.robot import to_jpeg
 from rove_sim.tasks.erase_whiteboard import EraseWhiteboard
+from rove_sim.trials import evaluate
 from rove_sim.world import World
 
 FILE = Path(rove_sim.__file__).parent / "policies" / "erase_whiteboard.onnx"

@@ -7,9 +7,9 @@ import pytest
 
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
-from rove_sim.demonstrate import execute
 from rove_sim.skilled import PlanExpert
 from rove_sim.tasks.bread_toaster import BreadToaster
+from rove_sim.trials import execute
 from rove_sim.world import World
 
 

@@ -18,8 +18,8 @@ from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
 from rove_sim.operators.exo import ENCODER, SimulatedExo
 from rove_sim.operators.motion import Reach
-from rove_sim.operators.person import Eyes
 from rove_sim.operators.run import PersonArgs, calibration_of, main, make_exo
+from rove_sim.operators.sight import Eyes
 from rove_sim.tasks.plan import Waypoint, pose
 from rove_teleop.device.admission import admit
 from rove_teleop.device.follower import DeviceFollower

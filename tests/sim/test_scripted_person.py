@@ -16,7 +16,8 @@ from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
 from rove_sim.labels import LabelNoise
 from rove_sim.operators.eyes import eyes_of
-from rove_sim.operators.person import Eyes, Phase, ScriptedPerson, Seen
+from rove_sim.operators.person import Phase, ScriptedPerson
+from rove_sim.operators.sight import Eyes, Seen
 from rove_sim.operators.skill import SKILLS, Skill
 from rove_sim.operators.watching import TakeoverRule
 from rove_sim.tasks.erase_whiteboard import FELT_HALF

@@ -14,8 +14,9 @@ from rove_core.keys import KeyStore
 from rove_core.robot import load_robot
 from rove_core.vocabulary import Authority, Button, Mode, Stage
 from rove_sim.operators.motion import Reach, Tremor
-from rove_sim.operators.person import Eyes, Phase
+from rove_sim.operators.person import Phase
 from rove_sim.operators.run import PersonArgs, main
+from rove_sim.operators.sight import Eyes
 from rove_teleop.retarget.model import KinematicModel, robot_poses
 from rove_teleop.wire.messages import Frame, Status
 from rove_teleop.wire.server import BridgeServer

@@ -10,10 +10,10 @@ import pytest
 from rove_core.errors import ConfigError
 from rove_core.robot import RobotSpec, load_robot
 from rove_core.vocabulary import Outcome
-from rove_sim.demonstrate import execute
 from rove_sim.scenery import RANGES
 from rove_sim.skilled import PlanExpert
 from rove_sim.tasks import TASKS
+from rove_sim.trials import execute
 from rove_sim.variation import Range, check_share
 from rove_sim.world import World
 

@@ -28,25 +28,6 @@ def _progress(label: str) -> Progress:
 
 
 @dataclass(frozen=True)
-class DemonstrateArgs:
-    """Write demonstrations of the scripted expert as bags.
-
-    Attributes:
-        out: folder of the bags.
-        episodes: number of them.
-        first_seed: of the scenes, which count up from it.
-        robot: name of the robot's profile.
-        task: name of the task.
-    """
-
-    out: Path
-    episodes: Annotated[int, tyro.conf.arg(aliases=["-n"])] = 300
-    first_seed: int = 0
-    robot: str = "g1_dex3"
-    task: str = "erase_whiteboard"
-
-
-@dataclass(frozen=True)
 class EvaluateArgs:
     """Run a policy closed-loop without ROS and report success with its interval.
 
@@ -90,26 +71,6 @@ def watch_command(args: tyro.conf.OmitArgPrefixes[WatchArgs]) -> None:
     """Write an mp4 of one episode: from outside and from the robot's head."""
     episode = watch(args)
     print(f"{args.out}: {episode.truth.name.lower()} after {episode.seconds:.1f} s")
-
-
-@app.command(name="demonstrate")
-def demonstrate_command(args: tyro.conf.OmitArgPrefixes[DemonstrateArgs]) -> None:
-    """Write demonstrations of the scripted expert as bags."""
-    from rove_core.robot import load_robot
-    from rove_sim.demonstrate_bags import write_demonstrations
-
-    seeds = range(args.first_seed, args.first_seed + args.episodes)
-    with _progress("demonstrations") as bar:
-        line = bar.add_task("", total=args.episodes)
-        written = write_demonstrations(
-            load_robot(args.robot),
-            args.task,
-            args.out,
-            seeds,
-            lambda done, _: bar.update(line, completed=done),
-        )
-    print(f"{len(written.bags)} bags, {written.frames} frames of 50 ms in {args.out}")
-    print(f"the expert failed in {written.failed}")
 
 
 @app.command(name="evaluate")

@@ -50,7 +50,7 @@ class DemoArgs:
         episodes: before and after each; the same scenes.
         takeovers: more episodes, in which the operator takes over early; they are learnt from
             and not compared.
-        demonstrations: by the scripted expert, which the learner adds to the bags.
+        demonstrations: by a simulated operator through the headset's path; the learner adds them.
         stall: s without progress after which the scripted operator takes over.
         operator: what the scripted operator wears: ``scripted``, a headset; ``exo``, a suit that
             measures joints.
@@ -225,8 +225,11 @@ def _wait_for_robot(lab: Lab, robot: Supervisor) -> None:
 
 
 def _demonstrate(out: Path, args: DemoArgs) -> None:
-    words = [sys.executable, "-m", "rove_sim.cli", "demonstrate", "--out", str(out)]
-    words += ["--episodes", str(args.demonstrations), "--robot", args.robot, "--task", args.task]
+    """Collect demonstrations in lock step: an operator's frames through the same retargeting and
+    arbiter as on the graph, the robot beside its start posture at the begin of each."""
+    words = [sys.executable, "-m", "rove_sim.cli", "collect", "--out", str(out)]
+    words += ["--operator", "expert", "--start-spread", "1", "--task", args.task]
+    words += ["--episodes", str(args.demonstrations), "--robot", args.robot]
     _command(words)
 
 

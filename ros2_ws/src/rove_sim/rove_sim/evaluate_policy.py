@@ -20,9 +20,8 @@ from rove_core.observation import Observation
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
 from rove_policy.runner import Policy
-from rove_sim.demonstrate import REPLAN_FRAMES, Trial, evaluate
-from rove_sim.expert import PERIOD_S
 from rove_sim.robot import to_jpeg
+from rove_sim.trials import PERIOD_S, REPLAN_FRAMES, Trial, evaluate
 
 FIRST_TEST_SEED = 1_000_000
 """Trials use seeds from here on; demonstrations count from 0, so the two never meet."""

@@ -13,9 +13,9 @@ import mujoco
 import numpy as np
 
 from rove_core.robot import load_robot
-from rove_sim.demonstrate import execute
 from rove_sim.robot_model import build_robot
-from rove_sim.skilled import expert_for
+from rove_sim.skilled import PlanExpert
+from rove_sim.trials import execute
 from rove_sim.world import Image, World
 
 FACES = 3000  # per link
@@ -65,7 +65,7 @@ def picture(args: PictureArgs) -> Path:
         rgba=(0.80, 0.84, 0.85, 1),
     )
     world = World(spec, args.task, args.seed, scene)
-    expert = expert_for(world)
+    expert = PlanExpert(world)
     expert.reset(world.joint_positions())
     target = world.joint_positions()
     while world.time_s < args.seconds:

@@ -1,54 +1,22 @@
-"""Scripted experts that know the physics: by a task's plan, or the whiteboard's own rule."""
+"""An oracle for tests, benchmarks and pictures: it does a task by its plan and knows the physics.
+
+It is no operator and nothing is learnt from it: it sets the robot's joints itself.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
 
 import numpy as np
 import pinocchio as pin
 
 from rove_core.arrays import FloatArray
 from rove_sim.arm_ik import ArmIk
-from rove_sim.expert import PERIOD_S, Expert
-from rove_sim.tasks.erase_whiteboard import EraseWhiteboard
 from rove_sim.tasks.follow import Follower
 from rove_sim.tasks.plan import Plan
 from rove_sim.tasks.workplace import SIDE
+from rove_sim.trials import PERIOD_S
 from rove_sim.world import World
-
-
-class SkilledHand(Protocol):
-    """Somebody who does a task; one call a 20 Hz frame."""
-
-    def reset(self, joints: FloatArray) -> None:
-        """Start from measured joints, (N,) rad."""
-
-    def act(self, joints: FloatArray) -> FloatArray:
-        """Return the (N,) rad target for the next 50 ms from measured joints, (N,) rad."""
-
-
-def expert_for(world: World) -> SkilledHand:
-    """Return the expert of a world's task: on the whiteboard one whose motion follows from the
-    picture alone, which a policy learns best; elsewhere one that follows the plan."""
-    return WhiteboardExpert(world) if world.task.name == EraseWhiteboard.name else PlanExpert(world)
-
-
-class WhiteboardExpert:
-    """``Expert`` with the eyes of the physics."""
-
-    def __init__(self, world: World) -> None:
-        assert isinstance(world.task, EraseWhiteboard)
-        self._task = world.task
-        self._expert = Expert(world.spec, self._task.start_posture())
-
-    def reset(self, joints: FloatArray) -> None:
-        """Start from measured joints, (N,) rad."""
-        self._expert.reset(joints)
-
-    def act(self, joints: FloatArray) -> FloatArray:
-        """Return the (N,) rad target for the next 50 ms from measured joints, (N,) rad."""
-        return self._expert.act(joints, self._task.marks_in_pelvis(), self._task.board_in_pelvis())
 
 
 class PlanExpert:

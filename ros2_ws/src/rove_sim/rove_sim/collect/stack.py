@@ -24,8 +24,9 @@ from rove_sim.collect import encode
 from rove_sim.collect.tape import Tape
 from rove_sim.operators.exo import SimulatedExo
 from rove_sim.operators.eyes import eyes_of
-from rove_sim.operators.person import Eyes, ScriptedPerson, Seen
+from rove_sim.operators.person import ScriptedPerson
 from rove_sim.operators.run import RATE_HZ
+from rove_sim.operators.sight import Eyes, Seen
 from rove_sim.robot import Sensed, SimulatedRobot
 from rove_teleop.arbiter.arbiter import Arbiter, Tick
 from rove_teleop.arbiter.desk import ArbiterDesk

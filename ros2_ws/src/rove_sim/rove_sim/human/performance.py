@@ -9,10 +9,9 @@ from enum import StrEnum
 import numpy as np
 
 from rove_core.vocabulary import Outcome
-from rove_sim.demonstrate import execute
-from rove_sim.expert import PERIOD_S
 from rove_sim.skilled import PlanExpert
 from rove_sim.tasks.plan import Plan
+from rove_sim.trials import PERIOD_S, execute
 from rove_sim.world import World
 
 TREMOR_M, TREMOR_S = 0.0015, 0.3  # a hand's unrest: spread, and time over which it drifts

@@ -11,10 +11,10 @@ import numpy as np
 
 from rove_core.errors import ConfigError
 from rove_core.videos import LABELS, VideoLabel, write_labels
-from rove_sim.expert import PERIOD_S
 from rove_sim.human.body import human
 from rove_sim.human.performance import Kind, perform
 from rove_sim.labels import LabelNoise
+from rove_sim.trials import PERIOD_S
 from rove_sim.world import Image, World
 
 PIXELS = (64, 1024)

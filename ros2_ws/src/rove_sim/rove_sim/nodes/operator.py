@@ -17,9 +17,9 @@ from rove.parameters import parameter
 from rove.spin import run
 from rove_sim.labels import LabelNoise
 from rove_sim.nodes.task_status import eyes_contract
-from rove_sim.operators.person import Eyes
 from rove_sim.operators.run import PersonArgs, calibration_of
 from rove_sim.operators.run import main as be_the_person
+from rove_sim.operators.sight import Eyes
 from rove_sim.operators.skill import SKILLS
 from rove_teleop.calibration import CalibrationStore
 

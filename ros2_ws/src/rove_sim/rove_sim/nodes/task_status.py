@@ -12,7 +12,7 @@ from rove.convert import pose_message, pose_tuple
 from rove_core.arrays import FloatArray
 from rove_core.vocabulary import Outcome
 from rove_sim.operators.eyes import eyes_of
-from rove_sim.operators.person import Eyes
+from rove_sim.operators.sight import Eyes
 from rove_sim.tasks.plan import Waypoint
 from rove_sim.world import World
 from rove_teleop.retarget.model import to_pose, to_transform

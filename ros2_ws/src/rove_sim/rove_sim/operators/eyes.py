@@ -9,7 +9,7 @@ import numpy as np
 from rove_core.arrays import FloatArray
 from rove_core.robot import RobotSpec
 from rove_core.vocabulary import Outcome
-from rove_sim.operators.person import Eyes
+from rove_sim.operators.sight import Eyes
 from rove_sim.tasks.plan import Plan
 from rove_sim.world import World
 

@@ -9,7 +9,6 @@ latency; how the person decides and moves is in ``watching`` and ``working``.
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass, field
 from enum import StrEnum
 
 import numpy as np
@@ -20,10 +19,10 @@ from rove_core.errors import ConfigError
 from rove_core.vocabulary import Button, Mode, Stage
 from rove_sim.labels import LabelNoise, label_chance
 from rove_sim.operators.motion import Reach, Tremor
+from rove_sim.operators.sight import Eyes, Seen
 from rove_sim.operators.skill import Skill, skill_of
 from rove_sim.operators.watching import TakeoverRule, Wanted, Watch
 from rove_sim.operators.working import Working
-from rove_sim.tasks.plan import Plan
 from rove_teleop.retarget.facing import turn_about_z
 from rove_teleop.retarget.model import to_pose, to_transform
 from rove_teleop.wire.messages import Frame, Status
@@ -55,35 +54,6 @@ class Phase(StrEnum):
 
 FOLLOWED = (Phase.PROBE, Phase.MARK, Phase.WORK, Phase.RETREAT)
 """Phases in which the robot follows the hand."""
-
-
-@dataclass(frozen=True)
-class Eyes:
-    """What a person sees of the work.
-
-    Attributes:
-        plan: what is left to do: waypoints of the tool, poses in the pelvis frame; may be empty.
-        tool_in_wrist: (4, 4) pose of the tool in the right wrist, m.
-        closure: of the robot's right hand, 0 open to 1 closed.
-        progress: 0..1.
-        near_failure: why failure looks near, "" when it does not.
-        over: the work is done, or spoilt for good.
-    """
-
-    plan: Plan = ()
-    tool_in_wrist: FloatArray = field(default_factory=lambda: np.eye(4))
-    closure: float = 0.0
-    progress: float = 0.0
-    near_failure: str = ""
-    over: bool = False
-
-
-@dataclass(frozen=True)
-class Seen:
-    """One moment: the newest status from the bridge (None before the first) and the work."""
-
-    status: Status | None
-    eyes: Eyes = field(default_factory=Eyes)
 
 
 class ScriptedPerson:

@@ -11,7 +11,8 @@ from rove_core.keys import KeyStore
 from rove_core.robot import load_robot
 from rove_sim.labels import LabelNoise
 from rove_sim.operators.exo import SimulatedExo
-from rove_sim.operators.person import NEUTRAL, PELVIS_HEIGHT, Eyes, ScriptedPerson, Seen
+from rove_sim.operators.person import NEUTRAL, PELVIS_HEIGHT, ScriptedPerson
+from rove_sim.operators.sight import Eyes, Seen
 from rove_sim.operators.watching import TakeoverRule
 from rove_teleop.calibration import EYES, Calibration
 from rove_teleop.device.profile import load_device
