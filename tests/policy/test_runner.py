@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from policy_examples import HORIZON, hold_graph, observe, with_manifest
 
+from rove_core.arrays import FloatArray
 from rove_core.delivery.manifest import PolicyManifest
 from rove_core.errors import ConfigError, ContractError, PolicyError
 from rove_core.observation import Observation
@@ -69,6 +70,26 @@ def test_a_policy_that_fails_its_warm_up_is_refused(
     """Not finite, or far outside the limits on a grey picture: refused when loaded."""
     with pytest.raises(PolicyError):
         Policy.load(write(offset=offset), spec)
+
+
+def test_the_warm_up_asks_where_the_policy_was_trained(
+    write: Write, spec: RobotSpec, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A policy may answer anything at a posture it never saw: it is asked at the mean of its
+    data, inside the limits, and at home when the manifest does not say."""
+    asked = []
+
+    def infer(self: Policy, images: object, position: FloatArray, *_: object) -> FloatArray:
+        asked.append(position)
+        return np.tile(spec.home, (HORIZON, 1))
+
+    monkeypatch.setattr(Policy, "_infer", infer)
+    mean = spec.ready + 0.01
+    mean[0] = spec.upper[0] + 1.0
+    for statistics in ({"position_mean": tuple(mean)}, {"position_mean": (1.0, 2.0)}, {}):
+        Policy.load(write(statistics=statistics), spec)
+    np.testing.assert_array_equal(asked[0], np.clip(mean, spec.lower, spec.upper))
+    np.testing.assert_array_equal(asked[1:], [spec.home, spec.home])
 
 
 def test_files_that_are_no_policy(
