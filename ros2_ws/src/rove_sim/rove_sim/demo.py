@@ -63,7 +63,7 @@ class DemoArgs:
     episodes: int = 10
     takeovers: int = 4
     demonstrations: int = 100
-    stall: float = 2.0
+    stall: float = 3.0
     operator: Literal["scripted", "exo"] = "scripted"
     seed: int = 5000
     robot: str = "g1_dex3"
