@@ -27,6 +27,7 @@ from rove_teleop.retarget.model import SIDES, KinematicModel, angle_between, to_
 from rove_teleop.retarget.retargeter import Retargeter
 from rove_teleop.retarget.trunk import Trunk
 from rove_teleop.scripted.motion import REACHABLE, SCRIPTS, Moment, moments
+from rove_teleop.wire.messages import Frame
 from tests.bench.result import Result
 from tests.bench.retarget_references import Ipopt, Pink, lifted
 from tests.teleop.body_examples import ROBOTS, run_wild
@@ -71,10 +72,13 @@ class Ours:
         self._joints, self._now = START.copy(), NS
         self.cpu_s = 0.0
 
-    def step(self, moment: Moment) -> FloatArray:
+    def frame(self, moment: Moment) -> Frame:
+        """Return what the headset, another process, sends of a moment."""
+        return moment.frame(self._seen)
+
+    def step(self, frame: Frame, dt: float) -> FloatArray:
         """Return (N,) rad."""
-        frame = moment.frame(self._seen)
-        self._now += round(moment.dt * NS)
+        self._now += round(dt * NS)
         begun = time.thread_time()
         result = self._retargeter.update(frame, self._joints, self._now, self._now)
         self.cpu_s = time.thread_time() - begun
@@ -142,24 +146,30 @@ def follow(script: str) -> dict[str, Record]:
     for start in range(0, len(frames), TURN):
         turn = range(start, min(start + TURN, len(frames)))
         for name, solver in solvers.items():
-            record, stamp, spent = records[name], now, []
+            # Frames are made before a turn and commands judged after it: a solver has the core's
+            # caches to itself, as in its own process.
+            sent = [solver.frame(frames[i]) for i in turn] if isinstance(solver, Ours) else []
+            record, stamp, spent, commands = records[name], now, [], []
             for i in turn:
-                stamp += frames[i].dt
+                dt = frames[i].dt
                 if isinstance(solver, Ours):
-                    joints, pelvis = solver.step(frames[i]), None
+                    joints = solver.step(sent[i - start], dt)
                 else:
-                    joints = solver.step(frames[i].wrists, bends[i], min(frames[i].dt, 0.05))
-                    pelvis = None
-                    if isinstance(solver, Ipopt):
-                        lowered = judge.pelvis.translation + lifted(bends[i])
-                        pelvis = pin.SE3(judge.pelvis.rotation, lowered)
+                    joints = solver.step(frames[i].wrists, bends[i], min(dt, 0.05))
+                commands.append(joints)
                 spent.append(solver.cpu_s)
+            record.cpu.append(spent)
+            for i, joints in zip(turn, commands, strict=True):
+                stamp += frames[i].dt
+                pelvis = None
+                if isinstance(solver, Ipopt):
+                    lowered = judge.pelvis.translation + lifted(bends[i])
+                    pelvis = pin.SE3(judge.pelvis.rotation, lowered)
                 error, turn_error = judge.errors(joints, pelvis, frames[i].wrists)
                 record.error.append(error)
                 record.turn_error.append(turn_error)
                 record.commands.append(joints)
                 record.stamps.append(stamp)
-            record.cpu.append(spent)
         now = stamp
     return records
 
