@@ -1,11 +1,13 @@
-"""Operators of three skills do the tasks through the whole path; the whole campaign prints its table.
+"""Operators of three skills do the tasks through the whole path.
 
-The claims of docs/how-to/collect.md: who is skilled succeeds, who is new to it does so less often, and
-an adaptation takes as long as people's. A few seeds in every run, fifty trials each in the whole one.
+The claims of docs/how-to/collect.md: who is skilled succeeds, who is new to it does so less often,
+and an adaptation takes as long as people's. A few seeds in every run, fifty trials each in the
+whole campaign, which prints its table.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from scipy.stats import fisher_exact
 
 from rove.policies import policy_path
 from rove_core.vocabulary import Outcome, Stage
+from rove_sim.collect import pool
 from rove_sim.collect.episode import Collector, Episode, Plan
 
 SEEDS = range(7000, 7050)
@@ -54,12 +57,14 @@ def test_an_adaptation_takes_as_long_as_a_persons(tmp_path: Path) -> None:
 
 
 @pytest.mark.full
+@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("task", AT_LEAST)
 def test_skill_decides(task: str, tmp_path: Path) -> None:
     """Law: over 50 trials the skilled reach their share, and the novice stays measurably below."""
     counts = {}
     for skill in ("skilled", "novice"):
-        episodes = collect(Plan(task, operator=skill), tmp_path / skill, SEEDS)
+        plan = Plan(task, operator=skill)
+        episodes = pool.collect(plan, tmp_path / skill, SEEDS, os.cpu_count() or 1).episodes
         counts[skill] = successes(episodes)
         seconds = np.median([episode.seconds for episode in episodes])
         print(f"{task}, {skill}: {counts[skill]} of {len(SEEDS)}, median {seconds:.1f} s")
