@@ -15,8 +15,8 @@ TURN_SPEED = 1.5  # rad/s
 FINGER_SPEED = 2.5  # of the travel from open to closed, 1/s
 LOST_M = 0.08  # between goal and measured tool, from which the way starts anew at the tool
 # What a person does who sees that the hand is not quite where it should be: add the difference,
-# slowly, once the hand should be at rest. Servos sag by a centimetre. At 2 a second an arm at the edge
-# of its reach, which a slow waist helps out, swung for ever.
+# slowly, once the hand should be at rest. Servos sag by a centimetre. At 2 a second an arm at the
+# edge of its reach, which a slow waist helps out, swung for ever.
 CORRECTION_RATE, CORRECTION_M, CORRECTION_RAD = 1.2, 0.02, 0.1  # 1/s, m, rad
 AT_REST = 0.03  # m/s
 PATIENCE_S = 3.0  # at a waypoint that is not reached; then it is looked at again
