@@ -279,7 +279,7 @@ def build_graph(given: GraphArguments, namespace: str) -> list[NodeSpec]:
     if given.sim and (given.operator == "wire" or given.page != "none"):
         arbiter["slowest_clock"] = SLOWEST_FOR_PEOPLE
     arbiter["heartbeats"] = guards(given)
-    # The shipped policy was trained without these margins; its elbow passes the torso too near.
+    # In some scenes the shipped policy's elbow passes the torso too near, and would be held.
     arbiter["keep_room"] = not given.sim
     graph.append(node("arbiter", **arbiter))
     graph.append(node("teleop", require_calibration=given.calibration))
