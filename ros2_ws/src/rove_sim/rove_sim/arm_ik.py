@@ -1,9 +1,8 @@
 """Inverse kinematics of the right arm and waist for a frame fixed to a link, with pink.
 
-For the scripted expert alone, which demonstrates for the shipped policy at 20 Hz: it drags the arm
-to one reference posture, so that the same place on the board always gets the same joints, a map
-that a policy can learn. Retargeting does the opposite: it begins where the robot is and its posture
-depends on the way there. Operators, scripted ones too, drive through ``rove_teleop.retarget``.
+For start postures and for the oracle of tests, benchmarks and pictures alone: it drags the arm to
+one reference posture, so that the same place always gets the same joints. Nobody drives the robot
+with it: operators, scripted ones too, drive through ``rove_teleop.retarget``.
 """
 
 from __future__ import annotations
@@ -22,13 +21,12 @@ POSITION_COST, ORIENTATION_COST = (
     1.0,
 )  # 1 cm counts as much as 0.1 rad: the felt must lie flat
 # A weak pull to the start posture decides among the arm's many solutions, so that the same
-# place on the board always gets the same joints (a policy has to learn this map).
+# place always gets the same joints.
 POSTURE_COST = 0.05
 WAIST_WEIGHT = 10.0  # the waist pulls back this much harder: lean only where the arm is too short
 POSTURE_GAIN = 0.3  # share of the way to the rest posture per step; 1 swings the elbow about
 DAMPING = 1e-4
-# Far below the drives' own limit: after a disturbance the elbow would otherwise swing back to
-# rest within one frame, which no policy can learn.
+# Far below the drives' own limit: the elbow would otherwise swing back to rest within one frame.
 JOINT_SPEED = 2.0  # rad/s
 ITERATIONS = 2  # Gauss-Newton steps per call; the goal moves less than 2 cm between calls
 

@@ -127,17 +127,6 @@ class Task(ABC):
         """Return name -> (4, 4) world pose, m, of the things that matter in the scene now."""
         return {}
 
-    def marks_in_pelvis(self) -> FloatArray:
-        """Return (M, 3) m, places that still want work, in the pelvis frame: those of the plan.
-
-        Eyes of the scripted person; a policy never gets this.
-        """
-        data = self._data
-        pelvis = self._model.body(self.spec.frames["pelvis"]).id
-        places = np.array([waypoint.place for waypoint in self.plan()]).reshape(-1, 3)
-        seen: FloatArray = (places - data.xpos[pelvis]) @ data.xmat[pelvis].reshape(3, 3)
-        return seen
-
     def choose_instruction(self, rng: np.random.Generator, instruction: str | None) -> str:
         """Return the given instruction or a random one; layouts do not depend on which.
 

@@ -157,7 +157,6 @@ class EraseWhiteboard(Task):
         self._face = model.site("eraser_face").id
         self._face_place = data.site_xpos[self._face]  # (3,) m, world; a view of what is now
         self._board_body = model.body("board").id
-        self._pelvis = model.body(self.spec.frames["pelvis"]).id
 
     def vary(self, rng: np.random.Generator) -> None:
         """Move the board."""
@@ -329,21 +328,6 @@ class EraseWhiteboard(Task):
     def parts(self) -> Mapping[str, FloatArray]:
         """Return the board: its frame in the middle of the face, z out of it."""
         return {"board": pose(self._centre, BOARD_AXES)}
-
-    def board_in_pelvis(self) -> FloatArray:
-        """Return the (4, 4) pose of the board frame in the pelvis frame, m."""
-        turn = self._data.xmat[self._pelvis].reshape(3, 3)
-        pose = np.eye(4)
-        pose[:3, :3] = turn.T @ BOARD_AXES
-        pose[:3, 3] = turn.T @ (self._centre - self._data.xpos[self._pelvis])
-        return pose
-
-    def marks_in_pelvis(self) -> FloatArray:
-        """Return the (M, 3) m right marks that are left, in the pelvis frame."""
-        marks = self._data.geom_xpos[self._marks[self._right][self._ink[self._right]]]
-        turn = self._data.xmat[self._pelvis].reshape(3, 3)
-        seen: FloatArray = (marks - self._data.xpos[self._pelvis]) @ turn
-        return seen
 
 
 def _height(values: FloatArray) -> float:
