@@ -52,7 +52,7 @@ def test_a_tool_that_stays_goes_on() -> None:
 
 
 def test_a_seen_offset_is_corrected_and_bounded() -> None:
-    """Law: a hand that hangs 1 cm low is asked for higher, and never for more than 2 cm."""
+    """Law: a hand that hangs 1.5 cm low is asked for higher, and never for more than 2 cm."""
     follower = Follower(plan)
     arrive(follower)
     low = pose((0.3, 0.0, 0.185))

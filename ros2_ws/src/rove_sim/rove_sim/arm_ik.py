@@ -1,8 +1,9 @@
 """Inverse kinematics of the right arm and waist for a frame fixed to a link, with pink.
 
-For start postures and for the oracle of tests, benchmarks and pictures alone: it drags the arm to
-one reference posture, so that the same place always gets the same joints. Nobody drives the robot
-with it: operators, scripted ones too, drive through ``rove_teleop.retarget``.
+For start postures and for the oracle of tests, benchmarks, pictures and human videos alone: it
+drags the arm to one reference posture, so that the same place always gets the same joints.
+Nobody drives the robot with it: operators, scripted ones too, drive through
+``rove_teleop.retarget``.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """An oracle for tests, benchmarks and pictures: it does a task by its plan and knows the physics.
 
-It is no operator and nothing is learnt from it: it sets the robot's joints itself.
+It is no operator: it sets joints itself, a robot's or, in human videos, a person's. No robot's
+demonstration comes from it.
 """
 
 from __future__ import annotations

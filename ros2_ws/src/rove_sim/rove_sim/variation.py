@@ -37,12 +37,12 @@ class Range:
         return variation * float(rng.uniform(self.low, self.high))
 
 
-def check_share(name: str, share: float, where: str = "") -> float:
+def check_share(name: str, share: float) -> float:
     """Return a number from 0 (plain lab) to 1 (the whole range).
 
     Raises:
         ConfigError: it is not one.
     """
     if not 0.0 <= share <= 1.0:
-        raise ConfigError(name, share, "0 (plain lab) to 1", where or f"argument {name}")
+        raise ConfigError(name, share, "0 (plain lab) to 1", f"argument {name}")
     return float(share)

@@ -58,10 +58,10 @@ class World:
         self.spec = spec
         self.task = make_task(task, spec)
         self.task.variation = check_share("variation", variation)
+        share = check_share("start_spread", start_spread)
         self._start_spread = np.zeros(spec.size)
         for group, spread in START_SPREAD.items():
-            at = spec.indices(group)
-            self._start_spread[at] = check_share("start_spread", start_spread) * spread
+            self._start_spread[spec.indices(group)] = share * spread
         scene = scene or build_robot(spec)
         _add_room(scene)
         self.task.build(scene)

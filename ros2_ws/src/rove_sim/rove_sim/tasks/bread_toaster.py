@@ -237,6 +237,12 @@ class BreadToaster(TableTask):
         return steps if reach.distance(tool)[0] < 1.5 * BESIDE_M else (reach, *steps)
 
     def _carry(self, slice_pose: FloatArray, tool_in_slice: FloatArray) -> Plan:
+        if self._in_slot() == self._slot and self._height() < SLOT_DEPTH - INSERT + 0.01:
+            tool = slice_pose @ tool_in_slice
+            return (
+                Waypoint("release", tool, OPEN, NEAR_SPEED, 0.03, hold_s=0.4),
+                *self._leave(tool),
+            )
         over = self._slot_at(self._slot, SLOT_DEPTH + CLEAR)
         lifted = pose([*slice_pose[:2, 3], max(over[2, 3], slice_pose[2, 3])])
         inside = self._slot_at(self._slot, SLOT_DEPTH - INSERT)
@@ -256,12 +262,6 @@ class BreadToaster(TableTask):
             Waypoint("insert", let_go, CLOSED, INSERT_SPEED, 0.008, hold_s=0.2, look=True),
             Waypoint("release", let_go, OPEN, NEAR_SPEED, 0.03, hold_s=0.4),
         )
-        if self._in_slot() == self._slot and self._height() < SLOT_DEPTH - INSERT + 0.01:
-            tool = slice_pose @ tool_in_slice
-            return (
-                Waypoint("release", tool, OPEN, NEAR_SPEED, 0.03, hold_s=0.4),
-                *self._leave(tool),
-            )
         gap = float(np.linalg.norm(slice_pose[:2, 3] - over[:2, 3]))
         if gap < 1.2 * ALIGNED_M and self._turned() < 1.5 * ALIGNED_RAD:
             return (*steps[2:], *self._leave(let_go))
